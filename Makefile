@@ -1,0 +1,69 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# One set of flags for all builds, so that the distribution, the tests and the linter share one build cache.
+export GOFLAGS := -trimpath -buildvcs=false
+export CGO_ENABLED := 0
+
+BIN := $(CURDIR)/bin
+COLLECTOR := $(BIN)/otelcol-calico
+LAB := $(BIN)/lab/lab
+TAGS := remove_all_sd
+GOLANGCI_LINT_VERSION := v2.12.2
+GOLANGCI_LINT := $(BIN)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: build lab ## Start a real Calico cluster and the collector, and show its pools live. ONCE=1 prints them once.
+	@$(LAB) demo --bin $(BIN)/lab --collector $(COLLECTOR) --config configs/cluster.yaml $(if $(ONCE),--once)
+
+.PHONY: test
+test: unit e2e ## Run all tests: unit tests with the race detector, and end to end in the lab.
+
+.PHONY: unit
+unit: ## Run the unit tests with the race detector.
+	CGO_ENABLED=1 go test -race -tags $(TAGS) ./...
+	cd lab && go test ./...
+
+.PHONY: e2e
+e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
+	COLLECTOR=$(COLLECTOR) LAB=$(LAB) go test -count=1 -v -timeout 15m -tags $(TAGS),e2e ./test/e2e/...
+
+.PHONY: build
+build: ## Build the distribution, bin/otelcol-calico.
+	@scripts/progress otelcol-calico -tags $(TAGS) -ldflags "-s -w" -o $(COLLECTOR) ./distribution
+
+.PHONY: lab
+lab: ## Build the lab: etcd, kube-apiserver, Calico's components and Prometheus, from Go modules.
+	@cd lab && ../scripts/progress lab -ldflags "-s -w" -o $(LAB) .
+	@$(LAB) build --bin $(BIN)/lab
+
+.PHONY: generate
+generate: ## Regenerate distribution/ from builder-config.yaml and the components' code from their metadata.yaml.
+	go tool builder --skip-get-modules --skip-compilation --config builder-config.yaml
+	go generate ./receiver/... ./processor/...
+
+.PHONY: lint
+lint: $(GOLANGCI_LINT) generated ## Run the linters, and check that generated files and go.mod are current.
+	$(GOLANGCI_LINT) run ./...
+	cd lab && $(GOLANGCI_LINT) run --config ../.golangci-lab.yml ./...
+
+.PHONY: generated
+generated:
+	@before=$$(mktemp); after=$$(mktemp); trap 'rm -f "$$before" "$$after"' EXIT; \
+	sums() { git ls-files -co --exclude-standard -z | sort -z | xargs -0 sha256sum 2>/dev/null || true; }; \
+	sums >"$$before"; $(MAKE) --no-print-directory generate; go mod tidy; sums >"$$after"; \
+	diff "$$before" "$$after" >&2 || { echo "generated files were not current; they are now" >&2; exit 1; }
+
+$(GOLANGCI_LINT):
+	@mkdir -p $(@D)
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	mv $(@D)/golangci-lint $@
+
+.PHONY: clean
+clean: ## Remove what was built.
+	rm -rf $(BIN)

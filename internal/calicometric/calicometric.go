@@ -1,0 +1,94 @@
+// Package calicometric holds the metric, label and resource attribute names that more than one component uses.
+// Names that Calico publishes stand here as Calico spells them; those with the prefix calico_ are ours.
+package calicometric
+
+// What kube-controllers publishes of its IP address management (IPAM), and what the datastore source publishes under the same names.
+const (
+	// IPPoolSize is the number of addresses in the CIDR of a pool. Label: ippool.
+	IPPoolSize = "ipam_ippool_size"
+	// IPPoolReserved is the number of addresses of a pool that an IPReservation covers (Calico 3.33+). Label: ippool.
+	IPPoolReserved = "ipam_ippool_reserved"
+	// AllocationsInUse is the number of addresses allocated to a workload or tunnel. Labels: ippool, node.
+	AllocationsInUse = "ipam_allocations_in_use"
+)
+
+// What the receiver says of a pool.
+const (
+	// PoolInfo is 1 for every pool and carries what never changes its number as labels:
+	// ippool, cidr, ip_family, block_size, state, allowed_uses, assignment_mode, encapsulation.
+	PoolInfo = "calico_ipam_pool_info"
+)
+
+// What the processor derives.
+const (
+	// PoolUtilization is allocated / (size − reserved), 0..1. Labels: ippool, cidr, ip_family.
+	PoolUtilization = "calico_ipam_pool_utilization_ratio"
+	// PoolAvailable is size − reserved − allocated in addresses, never below 0. Labels: ippool, cidr, ip_family.
+	PoolAvailable = "calico_ipam_pool_available"
+	// ClusterUtilization is allocated / (size − reserved) over the enabled pools that pods may use. Label: ip_family.
+	ClusterUtilization = "calico_ipam_cluster_utilization_ratio"
+)
+
+// Labels of data points.
+const (
+	LabelIPPool         = "ippool"
+	LabelNode           = "node"
+	LabelCIDR           = "cidr"
+	LabelIPFamily       = "ip_family"
+	LabelBlockSize      = "block_size"
+	LabelState          = "state"
+	LabelAllowedUses    = "allowed_uses"
+	LabelAssignmentMode = "assignment_mode"
+	LabelEncapsulation  = "encapsulation"
+)
+
+// Values of LabelIPFamily, spelled as Kubernetes spells them in ipFamilies.
+const (
+	IPv4      = "IPv4"
+	IPv6      = "IPv6"
+	IPUnknown = "unknown"
+)
+
+// Values of LabelState on PoolInfo.
+const (
+	PoolEnabled     = "enabled"
+	PoolDisabled    = "disabled"
+	PoolTerminating = "terminating"
+)
+
+// Values in LabelAllowedUses, which joins them sorted, with a comma.
+const (
+	UseWorkload     = "Workload"
+	UseTunnel       = "Tunnel"
+	UseLoadBalancer = "LoadBalancer"
+)
+
+// Values of LabelAssignmentMode.
+const (
+	AssignmentAutomatic = "Automatic"
+	// AssignmentManual pools are used only where a pod asks for them by name.
+	AssignmentManual = "Manual"
+)
+
+// NoPool is the ippool under which kube-controllers counts blocks that no pool covers.
+// Consumers must not trust it: kube-controllers keeps its last value after the last such block is gone (projectcalico/calico#8562).
+const NoPool = "no_ippool"
+
+// Resource attributes, as OpenTelemetry's semantic conventions name them.
+const (
+	AttrServiceName       = "service.name"
+	AttrServiceInstanceID = "service.instance.id"
+	AttrClusterName       = "k8s.cluster.name"
+	AttrClusterUID        = "k8s.cluster.uid"
+	AttrNamespace         = "k8s.namespace.name"
+	AttrPod               = "k8s.pod.name"
+	AttrNode              = "k8s.node.name"
+)
+
+// Values of AttrServiceName: the jobs of one cluster.
+const (
+	JobFelix           = "calico-felix"
+	JobTypha           = "calico-typha"
+	JobKubeControllers = "calico-kube-controllers"
+	JobIPAM            = "calico-ipam"
+)

@@ -1,0 +1,104 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"go.uber.org/zap"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// request is one way of asking the API server, the granularity in which RBAC grants.
+type request struct {
+	verb     string
+	resource string // with its group, as in ippools.crd.projectcalico.org
+	// namespace is empty for what is cluster-scoped.
+	namespace string
+}
+
+func (r request) String() string {
+	if r.namespace == "" {
+		return r.verb + " " + r.resource
+	}
+	return r.verb + " " + r.resource + " in namespace " + r.namespace
+}
+
+// health keeps what fails at present. A failure is logged when it begins and when it ends, not at every try.
+type health struct {
+	logger  *zap.Logger
+	changed func() // called after health turned better or worse
+
+	mu       sync.Mutex
+	failures map[request]*failure
+}
+
+type failure struct {
+	err   error
+	times int
+}
+
+func newHealth(logger *zap.Logger, changed func()) *health {
+	return &health{logger: logger, changed: changed, failures: map[request]*failure{}}
+}
+
+// record notes the outcome of one request.
+func (h *health) record(req request, err error) {
+	h.mu.Lock()
+	last := h.failures[req]
+	switch {
+	case err == nil:
+		delete(h.failures, req)
+	case last == nil:
+		h.failures[req] = &failure{err: explain(req, err), times: 1}
+	default:
+		last.err = explain(req, err)
+		last.times++
+	}
+	h.mu.Unlock()
+
+	switch {
+	case err == nil && last != nil:
+		h.logger.Info("the Kubernetes API answers again", zap.Stringer("request", req), zap.Int("failures", last.times))
+	case err != nil && last == nil:
+		h.logger.Warn("the Kubernetes API does not answer; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(explain(req, err)))
+	default:
+		return
+	}
+	h.changed()
+}
+
+// explain puts what the operator can act on in front: the right that is missing.
+func explain(req request, err error) error {
+	if apierrors.IsForbidden(err) {
+		return fmt.Errorf("missing RBAC: %s: %w", req, err)
+	}
+	return fmt.Errorf("%s: %w", req, err)
+}
+
+// hasFailed says whether some request for a resource fails at present.
+func (h *health) hasFailed(resource, namespace string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for req := range h.failures {
+		if req.resource == resource && req.namespace == namespace {
+			return true
+		}
+	}
+	return false
+}
+
+// err joins what fails at present, in a stable order; nil when nothing does.
+func (h *health) err() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	requests := slices.SortedFunc(maps.Keys(h.failures), func(a, b request) int { return strings.Compare(a.String(), b.String()) })
+	errs := make([]error, len(requests))
+	for i, req := range requests {
+		errs[i] = h.failures[req].err
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,51 @@
+package cluster
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+	"go.uber.org/zap/zaptest/observer"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+func TestHealthLogsTheBeginningAndTheEndOfAFailure(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	notices := 0
+	h := newHealth(zap.New(core), func() { notices++ })
+	list := request{verb: "list", resource: "pods", namespace: "calico-system"}
+	watch := request{verb: "watch", resource: "pods", namespace: "calico-system"}
+
+	h.record(list, nil)
+	require.NoError(t, h.err())
+	require.Zero(t, notices)
+
+	for range 3 {
+		h.record(list, errors.New("connection refused"))
+	}
+	h.record(watch, errors.New("connection refused"))
+	require.ErrorContains(t, h.err(), "list pods in namespace calico-system: connection refused")
+	require.ErrorContains(t, h.err(), "watch pods in namespace calico-system: connection refused")
+	require.True(t, h.hasFailed("pods", "calico-system"))
+	require.False(t, h.hasFailed("pods", "kube-system"))
+	require.Equal(t, 2, logs.Len())
+	require.Equal(t, 2, notices)
+
+	h.record(list, nil)
+	h.record(watch, nil)
+	require.NoError(t, h.err())
+	require.Equal(t, 4, notices)
+	end := logs.FilterMessage("the Kubernetes API answers again").All()
+	require.Len(t, end, 2)
+	require.EqualValues(t, 3, end[0].ContextMap()["failures"])
+}
+
+func TestMissingRightIsNamed(t *testing.T) {
+	h := newHealth(zap.NewNop(), func() {})
+	h.record(request{verb: "watch", resource: "ippools.crd.projectcalico.org"},
+		apierrors.NewForbidden(schema.GroupResource{Group: "crd.projectcalico.org", Resource: "ippools"}, "", errors.New("no rule")))
+	require.ErrorContains(t, h.err(), "missing RBAC: watch ippools.crd.projectcalico.org")
+}
