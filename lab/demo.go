@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/demo"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/lab"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+)
+
+func newDemo(repo *repository) *cobra.Command {
+	var flags labFlags
+	var options demo.Options
+	cmd := &cobra.Command{
+		Use:   "demo --collector PATH --config FILE",
+		Short: "Run a collector in a lab and show its numbers beside calicoctl's",
+		Long: `demo starts a lab in a temporary directory and the collector beside it, and shows a table of the IP pools, read
+back from Prometheus, next to what calicoctl says. Addresses come and go meanwhile, until Ctrl-C.
+
+With --once nothing changes, the table is shown once, and the exit code is 0 only if every number agrees.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := options.Validate(); err != nil {
+				return err
+			}
+			labOptions, err := flags.options(repo)
+			if err != nil {
+				return err
+			}
+			labOptions.Churn = !options.Once
+			out := progress.New(os.Stdout)
+			running, err := lab.Up(cmd.Context(), labOptions, out)
+			if err != nil {
+				return err
+			}
+			err = demo.Run(cmd.Context(), running, options, out)
+			return errors.Join(err, out.Step("stopping", running.Stop))
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&options.Collector, "collector", "", "the collector's binary (required)")
+	cmd.Flags().StringVar(&options.Config, "config", "", "the collector's configuration (required)")
+	cmd.Flags().BoolVar(&options.Once, "once", false, "show the table once; fail unless every number agrees")
+	cmd.Flags().DurationVar(&options.Interval, "interval", 5*time.Second, "time between two tables")
+	return cmd
+}

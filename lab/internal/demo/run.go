@@ -1,0 +1,243 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/calicoctl"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/lab"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+)
+
+const (
+	partCollector = "otelcol-calico"
+
+	// seriesTimeout bounds the wait for the first series of every pool, agreementTimeout the wait for equal numbers: a
+	// change needs a scrape and a batch to arrive.
+	seriesTimeout    = 90 * time.Second
+	agreementTimeout = 60 * time.Second
+	pollInterval     = 500 * time.Millisecond
+
+	clearScreen = "\x1b[H\x1b[2J"
+)
+
+// ErrDisagreement says that Prometheus and calicoctl gave different numbers for as long as the demo waited.
+var ErrDisagreement = errors.New("the numbers in Prometheus are not calicoctl's")
+
+// Options are what `lab demo` can be told.
+type Options struct {
+	// Collector is the collector's binary and Config its configuration.
+	Collector, Config string
+	// Once shows the table once, and fails unless all numbers agree.
+	Once bool
+	// Interval is the time between two tables otherwise.
+	Interval time.Duration
+}
+
+// Demo is a collector beside a running lab.
+type Demo struct {
+	options    Options
+	lab        *lab.Lab
+	out        *progress.Printer
+	prometheus *Prometheus
+	collector  *process.Child
+	health     string
+}
+
+// Run starts the collector in the lab and shows its numbers until ctx is done, or once.
+func Run(ctx context.Context, running *lab.Lab, options Options, out *progress.Printer) error {
+	prometheus, err := NewPrometheus(running.State.PrometheusURL)
+	if err != nil {
+		return err
+	}
+	d := &Demo{options: options, lab: running, out: out, prometheus: prometheus}
+	if err := d.startCollector(); err != nil {
+		return err
+	}
+	// A part that ends ends the demo, whatever it is doing.
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		cancel(running.Wait(ctx))
+	}()
+	err = d.show(ctx)
+	if cause := context.Cause(ctx); ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
+		err = cause
+	}
+	cancel(nil)
+	<-watched
+	return err
+}
+
+func (d *Demo) startCollector() error {
+	ports, err := lab.FreePorts(2)
+	if err != nil {
+		return err
+	}
+	d.health = fmt.Sprintf("127.0.0.1:%d", ports[0])
+	config, err := filepath.Abs(d.options.Config)
+	if err != nil {
+		return fmt.Errorf("--config: %w", err)
+	}
+	collector, err := filepath.Abs(d.options.Collector)
+	if err != nil {
+		return fmt.Errorf("--collector: %w", err)
+	}
+	d.collector, err = d.lab.Start(partCollector, collector, []string{"--config", config}, []string{
+		"KUBECONFIG=" + d.lab.State.CollectorKubeconfig,
+		"CALICO_AUTH_TYPE=kubeConfig",
+		"K8S_CLUSTER_NAME=lab",
+		"PROMETHEUS_REMOTE_WRITE_ENDPOINT=" + d.lab.State.PrometheusURL + "/api/v1/write",
+		"CALICO_COLLECTION_INTERVAL=2s",
+		"HEALTH_CHECK_ENDPOINT=" + d.health,
+		fmt.Sprintf("TELEMETRY_METRICS_PORT=%d", ports[1]),
+	})
+	return err
+}
+
+func (d *Demo) show(ctx context.Context) error {
+	if err := d.awaitSeries(ctx); err != nil {
+		return err
+	}
+	if d.options.Once {
+		return d.showOnce(ctx)
+	}
+	ticker := time.NewTicker(d.options.Interval)
+	defer ticker.Stop()
+	for {
+		// Addresses come and go meanwhile: what is shown is the first moment at which the newest change has arrived.
+		rows, reading, err := d.settle(ctx, d.options.Interval)
+		if ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		d.write(rows, reading)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (d *Demo) showOnce(ctx context.Context) error {
+	var rows []Row
+	var reading Reading
+	err := d.out.Step("waiting for the numbers to settle", func() (err error) {
+		rows, reading, err = d.settle(ctx, agreementTimeout)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	d.write(rows, reading)
+	if lines := Disagreement(rows); len(lines) > 0 {
+		return fmt.Errorf("%w after %s:\n%s", ErrDisagreement, agreementTimeout, strings.Join(lines, "\n"))
+	}
+	d.out.Printf("every pool agrees with calicoctl")
+	return nil
+}
+
+// awaitSeries waits until Prometheus answers with the derived series of every pool.
+func (d *Demo) awaitSeries(ctx context.Context) error {
+	all := len(d.lab.State.Pools)
+	return d.out.StepFunc("waiting for the collector", func(update func(string)) error {
+		return d.lab.Await(ctx, d.collector, seriesTimeout, func(ctx context.Context) error {
+			reading, err := d.prometheus.Read(ctx)
+			if err != nil {
+				return err
+			}
+			have := map[string]bool{}
+			for _, pool := range reading.Pools {
+				have[pool.Pool] = pool.Available != nil
+			}
+			var missing []string
+			for _, pool := range d.lab.State.Pools {
+				if !have[pool.Name] {
+					missing = append(missing, pool.Name)
+				}
+			}
+			update(fmt.Sprintf("waiting for the collector's series, %d of %d pools", all-len(missing), all))
+			if len(missing) > 0 {
+				return fmt.Errorf("prometheus has no %s or no calico_ipam_pool_available of pool %s", queryUtilization, strings.Join(missing, ", "))
+			}
+			return nil
+		})
+	})
+}
+
+// settle compares both sides until they agree or timeout is over, and returns the last comparison.
+func (d *Demo) settle(ctx context.Context, timeout time.Duration) ([]Row, Reading, error) {
+	deadline := time.Now().Add(timeout)
+	ticker := time.NewTicker(pollInterval)
+	defer ticker.Stop()
+	for {
+		rows, reading, err := d.compare(ctx)
+		if err != nil || len(Disagreement(rows)) == 0 || time.Now().After(deadline) {
+			return rows, reading, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, Reading{}, ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+func (d *Demo) compare(ctx context.Context) ([]Row, Reading, error) {
+	reading, err := d.prometheus.Read(ctx)
+	if err != nil {
+		return nil, reading, err
+	}
+	output, err := calicoctl.Show(ctx, filepath.Join(d.lab.State.BinDir, "calicoctl"), d.lab.State.AdminKubeconfig)
+	if err != nil {
+		return nil, reading, err
+	}
+	reference, err := calicoctl.ParseShow(output)
+	if err != nil {
+		return nil, reading, err
+	}
+	return Compare(reading.Pools, reference), reading, nil
+}
+
+func (d *Demo) write(rows []Row, reading Reading) {
+	var text strings.Builder
+	if d.out.Terminal() && !d.options.Once {
+		text.WriteString(clearScreen)
+	}
+	fmt.Fprintf(&text, "\nIP pools as Prometheus has them, %s, beside calicoctl\n", time.Now().Format(time.TimeOnly))
+	WriteTable(&text, rows)
+	text.WriteString("\n")
+	WriteComparison(&text, reading)
+	fmt.Fprintf(&text, "\nPrometheus    %s\nhealth check  http://%s/\n", GraphURL(d.lab.State.PrometheusURL), d.health)
+	if !d.options.Once {
+		text.WriteString("Ctrl-C stops everything\n")
+	}
+	d.out.Printf("%s", strings.TrimRight(text.String(), "\n"))
+}
+
+// Validate checks what can be checked before a lab is started. Its errors name the flag.
+func (o Options) Validate() error {
+	for flag, path := range map[string]string{"--collector": o.Collector, "--config": o.Config} {
+		if path == "" {
+			return fmt.Errorf("%s is required", flag)
+		}
+		if info, err := os.Stat(path); err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		} else if info.IsDir() {
+			return fmt.Errorf("%s: %s is a directory", flag, path)
+		}
+	}
+	if o.Interval <= 0 {
+		return fmt.Errorf("--interval: %s is not positive", o.Interval)
+	}
+	return nil
+}

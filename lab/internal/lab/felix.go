@@ -1,0 +1,78 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/netns"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
+)
+
+// prepareFelix makes the link to Felix' namespace, or says why Felix is left out.
+func (l *Lab) prepareFelix(ctx context.Context) error {
+	if l.options.Felix == FelixOff {
+		l.State.Felix = "left out by --felix off"
+		return nil
+	}
+	backend, err := netns.Support(ctx)
+	if err == nil {
+		l.link, err = netns.NewLink()
+	}
+	if err != nil {
+		if l.options.Felix == FelixOn {
+			return fmt.Errorf("--felix on: Felix cannot run here: %w", err)
+		}
+		l.State.Felix = "left out: " + err.Error()
+		l.out.Printf("Felix is left out: %v", err)
+		return nil
+	}
+	l.iptablesBackend = backend
+	l.placement.FelixAddress = l.link.Inside
+	// Typha listens on all addresses of this machine, and 127.0.0.1 would be Felix' own.
+	l.placement.TyphaAddress = l.link.Host
+	l.State.Felix = state.FelixRunning
+	return nil
+}
+
+func (l *Lab) startFelix(credentials *cluster.Credentials) error {
+	var err error
+	if l.forwarder, err = netns.NewForwarder(l.link.Host, loopback(l.ports.apiserver)); err != nil {
+		return err
+	}
+	kubeconfig := l.path("felix.kubeconfig")
+	err = credentials.WriteKubeconfig(kubeconfig, "https://"+l.forwarder.Address(), "admin", credentials.AdminToken)
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find the lab's own executable: %w", err)
+	}
+	gate, opener, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("create a pipe to the namespace: %w", err)
+	}
+	child, err := l.supervisor.Start(process.Spec{
+		Name: partFelix, Path: self, Args: netns.Command(l.link, l.bin(partFelix)), Dir: l.options.StateDir, Tier: tierClients,
+		Cloneflags: netns.Cloneflags, ExtraFiles: []*os.File{gate},
+		Env: l.env(l.placement.FelixEnv(),
+			"KUBECONFIG="+kubeconfig,
+			"FELIX_FELIXHOSTNAME="+cluster.NodeName(1),
+			"FELIX_IPTABLESBACKEND="+l.iptablesBackend,
+			"FELIX_LOGFILEPATH=none", "FELIX_LOGSEVERITYSYS=none", "FELIX_LOGSEVERITYSCREEN=Warning",
+			"FELIX_USAGEREPORTINGENABLED=false", "FELIX_XDPENABLED=false",
+		),
+	})
+	err = errors.Join(err, gate.Close())
+	if err != nil {
+		return errors.Join(err, opener.Close())
+	}
+	if err := l.link.Attach(child.Pid()); err != nil {
+		return errors.Join(err, opener.Close())
+	}
+	return netns.Release(opener)
+}

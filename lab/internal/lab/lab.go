@@ -1,0 +1,234 @@
+// Package lab runs a real Calico cluster on this machine: it starts the parts in order, fills the cluster, tells where
+// everything is, watches the parts and stops them.
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/fill"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/ipamops"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/netns"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
+)
+
+// Lab is a cluster that is being started or runs. Stop must be called.
+type Lab struct {
+	State state.State
+
+	options    Options
+	out        *progress.Printer
+	temporary  bool
+	supervisor *process.Supervisor
+	ipam       *ipamops.Client
+	placement  cluster.Placement
+	ports      ports
+
+	link      *netns.Link
+	forwarder *netns.Forwarder
+	// iptablesBackend is what Felix is told to use.
+	iptablesBackend string
+
+	background sync.WaitGroup
+	cancel     context.CancelFunc
+}
+
+type ports struct {
+	etcd, etcdPeer, apiserver, prometheus int
+}
+
+// Up starts a lab and returns when everything in it is ready. On failure nothing is left running.
+func Up(ctx context.Context, options Options, out *progress.Printer) (*Lab, error) {
+	if err := options.Validate(); err != nil {
+		return nil, err
+	}
+	l := &Lab{options: options, out: out, cancel: func() {}}
+	if err := l.prepare(ctx); err != nil {
+		return nil, errors.Join(err, l.Stop())
+	}
+	if err := l.start(ctx); err != nil {
+		return nil, errors.Join(err, l.Stop())
+	}
+	return l, nil
+}
+
+// IPAM changes the allocations of the cluster.
+func (l *Lab) IPAM() *ipamops.Client { return l.ipam }
+
+// Wait blocks until a part ends, which is its error, or until ctx is done.
+func (l *Lab) Wait(ctx context.Context) error { return l.supervisor.Wait(ctx) }
+
+// prepare makes the directories, chooses ports and finds out whether Felix can run.
+func (l *Lab) prepare(ctx context.Context) error {
+	if err := l.makeStateDir(); err != nil {
+		return err
+	}
+	var err error
+	if l.supervisor, err = process.NewSupervisor(l.path("logs")); err != nil {
+		return err
+	}
+	chosen, err := FreePorts(8)
+	if err != nil {
+		return err
+	}
+	l.ports = ports{etcd: chosen[0], etcdPeer: chosen[1], apiserver: chosen[2], prometheus: chosen[3]}
+	l.placement = cluster.Placement{
+		Layout:    l.options.Layout,
+		FelixPort: felixPort, TyphaPort: chosen[4], TyphaHealthPort: chosen[5], TyphaServerPort: chosen[6],
+		TyphaAddress: "127.0.0.1", KubeControllersPort: chosen[7],
+	}
+	l.State = state.State{
+		Layout: string(l.options.Layout), StateDir: l.options.StateDir, BinDir: l.options.BinDir,
+		AdminKubeconfig: l.path("admin.kubeconfig"), CollectorKubeconfig: l.path("admin.kubeconfig"),
+		APIServerURL: "https://" + loopback(l.ports.apiserver), PrometheusURL: "http://" + loopback(l.ports.prometheus),
+	}
+	return l.prepareFelix(ctx)
+}
+
+func (l *Lab) makeStateDir() error {
+	var err error
+	if l.options.StateDir == "" {
+		l.temporary = true
+		l.options.StateDir, err = os.MkdirTemp("", "calico-lab-")
+	} else if l.options.StateDir, err = filepath.Abs(l.options.StateDir); err == nil {
+		err = os.MkdirAll(l.options.StateDir, 0o700)
+	}
+	if err != nil {
+		return fmt.Errorf("--state: %w", err)
+	}
+	if previous, err := state.Read(l.options.StateDir); err == nil && anyAlive(previous.Pids) {
+		return fmt.Errorf("--state: a lab runs in %s already", l.options.StateDir)
+	}
+	// What an earlier lab left behind must not be read by this one.
+	for _, name := range []string{"etcd", "prometheus", "pki"} {
+		if err := os.RemoveAll(l.path(name)); err != nil {
+			return fmt.Errorf("--state: %w", err)
+		}
+	}
+	return state.Remove(l.options.StateDir)
+}
+
+func (l *Lab) path(name string) string { return filepath.Join(l.options.StateDir, name) }
+
+func (l *Lab) start(ctx context.Context) error {
+	credentials, err := cluster.NewCredentials(l.path("pki"))
+	if err != nil {
+		return err
+	}
+	if err := credentials.WriteKubeconfig(l.State.AdminKubeconfig, l.State.APIServerURL, "admin", credentials.AdminToken); err != nil {
+		return err
+	}
+	if err := l.startControlPlane(ctx, credentials); err != nil {
+		return err
+	}
+	if l.ipam, err = ipamops.New(l.State.AdminKubeconfig); err != nil {
+		return err
+	}
+	if err := l.out.Step("creating the cluster's objects", func() error { return l.createObjects(ctx, credentials) }); err != nil {
+		return err
+	}
+	if err := l.startCalico(ctx, credentials); err != nil {
+		return err
+	}
+	err = l.out.StepFunc("allocating addresses", func(update func(string)) error {
+		return fill.Allocate(ctx, l.ipam, l.options.Nodes, func(done, all int) {
+			update(fmt.Sprintf("allocating addresses, %d of %d", done, all))
+		})
+	})
+	if err != nil {
+		return err
+	}
+	if err := l.awaitCalico(ctx); err != nil {
+		return err
+	}
+	l.State.Pids = l.supervisor.Pids()
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	l.cancel = cancel
+	if l.options.Churn {
+		l.background.Add(1)
+		go func() {
+			defer l.background.Done()
+			l.churn(background)
+		}()
+	}
+	return l.State.Write(l.options.StateDir)
+}
+
+// createObjects creates what the Calico processes read at their start, and the objects that show these processes.
+func (l *Lab) createObjects(ctx context.Context, credentials *cluster.Credentials) error {
+	kube := l.ipam.CRD
+	crds := []string{filepath.Join(l.options.BinDir, "crds", "calico")}
+	if l.options.Layout == cluster.OperatorLayout {
+		crds = append(crds, filepath.Join(l.options.BinDir, "crds", "operator"))
+	}
+	if err := kube.ApplyCRDs(ctx, crds...); err != nil {
+		return err
+	}
+	if err := kube.AwaitNamespace(ctx, "kube-system", readyTimeout); err != nil {
+		return err
+	}
+	if err := kube.CreateNamespace(ctx, ipamops.Namespace); err != nil {
+		return err
+	}
+	if err := kube.CreateNodes(ctx, l.options.Nodes, l.placement.FelixAddress); err != nil {
+		return err
+	}
+	if err := kube.CreateConfiguration(ctx, l.placement); err != nil {
+		return err
+	}
+	var err error
+	if l.State.Pools, err = fill.CreatePools(ctx, l.ipam, cluster.CalicoVersion, l.options.Layout.ClusterType()); err != nil {
+		return err
+	}
+	if err := fill.AllocateTunnels(ctx, l.ipam, l.options.Nodes); err != nil {
+		return err
+	}
+	if l.State.Components, err = kube.CreateComponents(ctx, l.placement); err != nil {
+		return err
+	}
+	return l.grantCollector(ctx, credentials)
+}
+
+func (l *Lab) grantCollector(ctx context.Context, credentials *cluster.Credentials) error {
+	if l.options.RBACFile == "" {
+		l.out.Printf("no RBAC file for the collector: its kubeconfig is the administrator's")
+		return nil
+	}
+	token, err := l.ipam.CRD.ApplyRBAC(ctx, l.options.RBACFile)
+	if err != nil {
+		return fmt.Errorf("--rbac: %w", err)
+	}
+	l.State.CollectorKubeconfig = l.path("collector.kubeconfig")
+	return credentials.WriteKubeconfig(l.State.CollectorKubeconfig, l.State.APIServerURL, cluster.CollectorAccount, token)
+}
+
+// Stop ends everything that the lab started and removes what it made outside its state directory, and that directory too if
+// it was temporary.
+func (l *Lab) Stop() error {
+	var errs []error
+	if l.options.StateDir != "" {
+		errs = append(errs, state.Remove(l.options.StateDir))
+	}
+	l.cancel()
+	l.background.Wait()
+	if l.supervisor != nil {
+		l.supervisor.Stop()
+	}
+	if l.forwarder != nil {
+		errs = append(errs, l.forwarder.Close())
+	}
+	if l.link != nil {
+		errs = append(errs, l.link.Remove())
+	}
+	if l.temporary {
+		errs = append(errs, os.RemoveAll(l.options.StateDir))
+	}
+	return errors.Join(errs...)
+}

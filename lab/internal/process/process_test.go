@@ -1,0 +1,233 @@
+package process
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// roleVariable makes the test binary one of the processes that the tests start.
+const roleVariable = "LAB_TEST_ROLE"
+
+const (
+	waitFor = 20 * time.Second
+	tick    = 20 * time.Millisecond
+)
+
+func TestMain(m *testing.M) {
+	switch role, argument, _ := strings.Cut(os.Getenv(roleVariable), ":"); role {
+	case "":
+		os.Exit(m.Run())
+	case "crash":
+		fmt.Println("first line")
+		fmt.Println("last words")
+		os.Exit(3)
+	case "run":
+		serveUntilTerm(argument)
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+		fmt.Println("ready")
+		<-time.After(time.Hour)
+	case "supervise":
+		supervise(argument)
+	}
+}
+
+// serveUntilTerm says when it is ready and, in a file, when it was asked to end.
+func serveUntilTerm(file string) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM)
+	fmt.Println("ready")
+	<-signals
+	log, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		os.Exit(1)
+	}
+	fmt.Fprintln(log, os.Args[1])
+}
+
+// supervise is a lab that starts one part, says its process id and waits to be killed.
+func supervise(dir string) {
+	s, err := NewSupervisor(dir)
+	if err != nil {
+		os.Exit(1)
+	}
+	child, err := s.Start(Spec{Name: "part", Path: os.Args[0], Args: []string{"part"}, Env: []string{roleVariable + "=stubborn"}})
+	if err != nil {
+		os.Exit(1)
+	}
+	fmt.Println(child.Pid())
+	<-time.After(time.Hour)
+}
+
+func newSupervisor(t *testing.T) *Supervisor {
+	t.Helper()
+	s, err := NewSupervisor(filepath.Join(t.TempDir(), "logs"))
+	require.NoError(t, err)
+	t.Cleanup(s.Stop)
+	return s
+}
+
+func start(t *testing.T, s *Supervisor, spec Spec, role string) *Child {
+	t.Helper()
+	spec.Path, spec.Env = os.Args[0], []string{roleVariable + "=" + role}
+	spec.Args = []string{spec.Name}
+	child, err := s.Start(spec)
+	require.NoError(t, err)
+	return child
+}
+
+func ready(child *Child) func(context.Context) error {
+	return func(context.Context) error {
+		if strings.Contains(child.Tail(1), "ready") {
+			return nil
+		}
+		return errors.New("silent")
+	}
+}
+
+func TestAPartThatDiesIsReportedWithItsLastWords(t *testing.T) {
+	s := newSupervisor(t)
+	start(t, s, Spec{Name: "part"}, "crash")
+	err := s.Wait(t.Context())
+	var exit *ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, "part", exit.Part)
+	require.Equal(t, "exit status 3", exit.Exit)
+	require.Equal(t, "first line\nlast words", exit.Tail)
+	content, err := os.ReadFile(exit.LogPath)
+	require.NoError(t, err)
+	require.Equal(t, "first line\nlast words\n", string(content))
+}
+
+func TestAwaitFailsAtOnceIfThePartDies(t *testing.T) {
+	s := newSupervisor(t)
+	child := start(t, s, Spec{Name: "part"}, "crash")
+	err := s.Await(t.Context(), child, time.Hour, func(context.Context) error { return errors.New("not yet") })
+	require.ErrorContains(t, err, "last words")
+}
+
+func TestAwaitSaysWhatWasMissingWhenTimeIsOver(t *testing.T) {
+	s := newSupervisor(t)
+	child := start(t, s, Spec{Name: "part"}, "run:"+filepath.Join(t.TempDir(), "order"))
+	err := s.Await(t.Context(), child, 300*time.Millisecond, func(context.Context) error { return errors.New("port closed") })
+	require.ErrorContains(t, err, "part is not ready after 300ms: port closed")
+}
+
+func TestWaitEndsWithItsContext(t *testing.T) {
+	s := newSupervisor(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NoError(t, s.Wait(ctx))
+}
+
+func TestStopEndsHigherTiersFirst(t *testing.T) {
+	s := newSupervisor(t)
+	order := filepath.Join(t.TempDir(), "order")
+	for tier, name := range []string{"etcd", "apiserver", "client"} {
+		child := start(t, s, Spec{Name: name, Tier: tier}, "run:"+order)
+		require.NoError(t, s.Await(t.Context(), child, waitFor, ready(child)))
+	}
+	s.Stop()
+	content, err := os.ReadFile(order)
+	require.NoError(t, err)
+	require.Equal(t, "client\napiserver\netcd\n", string(content))
+	require.NoError(t, s.Wait(contextThatIsDone(t)), "an orderly end is no crash")
+}
+
+func TestStopKillsAPartThatIgnoresIt(t *testing.T) {
+	s := newSupervisor(t)
+	child := start(t, s, Spec{Name: "part", StopTimeout: 100 * time.Millisecond}, "stubborn")
+	require.NoError(t, s.Await(t.Context(), child, waitFor, ready(child)))
+	s.Stop()
+	require.Error(t, unix.Kill(child.Pid(), 0))
+}
+
+func TestAKilledSupervisorTakesItsPartsAlong(t *testing.T) {
+	lab := exec.Command(os.Args[0])
+	lab.Env = []string{roleVariable + "=supervise:" + t.TempDir()}
+	output, err := lab.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, lab.Start())
+	line, err := bufio.NewReader(output).ReadString('\n')
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err)
+	require.NoError(t, unix.Kill(pid, 0))
+
+	require.NoError(t, lab.Process.Kill())
+	require.Error(t, lab.Wait())
+	require.Eventually(t, func() bool { return !running(pid) }, waitFor, tick)
+}
+
+// running is false also for a zombie, which nobody may reap where the tests run in a container.
+func running(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && !strings.Contains(string(stat), ") Z ")
+}
+
+func TestALogStartsAnewWhenItIsFull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "part.log")
+	log, err := openBoundedLog(path)
+	require.NoError(t, err)
+	full := strings.Repeat("x", logLimit-1) + "\n"
+	for _, line := range []string{full, "next\n"} {
+		_, err := io.WriteString(log, line)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "next", log.Tail(1))
+	require.NoError(t, log.Close())
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "next\n", string(content))
+	info, err := os.Stat(path + ".1")
+	require.NoError(t, err)
+	require.EqualValues(t, logLimit, info.Size())
+}
+
+func TestHTTPProbe(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/ok" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_, _ = io.WriteString(w, "ipam_blocks 1")
+	}))
+	defer server.Close()
+	for _, test := range []struct{ name, path, contains, err string }{
+		{"status 200 is enough", "/ok", "", ""},
+		{"the text is there", "/ok", "ipam_blocks", ""},
+		{"the text is not there yet", "/ok", "felix", `does not contain "felix" yet`},
+		{"another status is not ready", "/readyz", "", "status 503"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			err := HTTPProbe(server.Client(), server.URL+test.path, test.contains)(t.Context())
+			if test.err == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorContains(t, err, test.err)
+			}
+		})
+	}
+}
+
+func contextThatIsDone(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

@@ -1,0 +1,138 @@
+// Command lab builds, starts, fills, watches and stops a real Calico cluster on one machine, from Go modules alone.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/build"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/netns"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+)
+
+// interruptedCode is what shells give a command that Ctrl-C ended.
+const interruptedCode = 130
+
+func main() { os.Exit(run()) }
+
+func run() (code int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	// A second Ctrl-C ends the lab at once; the kernel then ends its parts.
+	context.AfterFunc(ctx, stop)
+	// client-go logs through a global logger; what matters of it comes back as errors.
+	klog.SetLogger(logr.Discard())
+	err := newRoot().ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		fmt.Fprintln(os.Stderr, "lab: interrupted")
+		return interruptedCode
+	default:
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		return 1
+	}
+}
+
+// repository finds directories of the repository that are defaults of flags.
+type repository struct{ root string }
+
+func (r *repository) find() (string, error) {
+	dir := r.root
+	if dir == "" {
+		dir = "."
+	}
+	return build.FindRoot(dir)
+}
+
+// bin returns the value of --bin or, if that is empty, bin/lab under the repository.
+func (r *repository) bin(flag string) (string, error) {
+	if flag != "" {
+		return filepath.Abs(flag)
+	}
+	root, err := r.find()
+	if err != nil {
+		return "", fmt.Errorf("--bin is not set and its default is not found: %w", err)
+	}
+	return filepath.Join(root, "bin", "lab"), nil
+}
+
+func newRoot() *cobra.Command {
+	repo := &repository{}
+	root := &cobra.Command{
+		Use:   "lab",
+		Short: "A real Calico cluster on one machine, from Go modules alone",
+		Long: `lab runs etcd, kube-apiserver, calico-kube-controllers, calico-typha, calico-felix and Prometheus as plain
+processes on free loopback ports. It needs Go to build them and nothing to run them; Felix needs root and the
+Debian packages iptables, ipset and iproute2, and is left out where these are missing.
+
+  lab build                   build the programs (cached)
+  lab up --state DIR          start and fill a cluster; it runs until Ctrl-C
+  lab allocate, release ...   change it from another terminal
+  lab demo                    cluster, collector and Prometheus side by side with calicoctl`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	root.PersistentFlags().StringVar(&repo.root, "root", "", "repository that holds lab/go.mod (default: at or above the current directory)")
+	root.AddCommand(newBuild(repo), newUp(repo), newDemo(repo), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus())
+	root.AddCommand(newNamespaceCommands()...)
+	return root
+}
+
+func newBuild(repo *repository) *cobra.Command {
+	var bin string
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Build the programs of the lab; what has not changed is kept",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			root, err := repo.find()
+			if err != nil {
+				return err
+			}
+			dir, err := repo.bin(bin)
+			if err != nil {
+				return err
+			}
+			return build.Build(cmd.Context(), root, dir, progress.New(os.Stdout))
+		},
+	}
+	cmd.Flags().StringVar(&bin, "bin", "", "directory for the programs (default: bin/lab under the repository)")
+	return cmd
+}
+
+// newNamespaceCommands are what the lab starts itself as, in the namespaces of Felix.
+func newNamespaceCommands() []*cobra.Command {
+	return []*cobra.Command{
+		{
+			Use: netns.RunCommand, Hidden: true, DisableFlagParsing: true,
+			RunE: func(_ *cobra.Command, args []string) error {
+				code, err := netns.Run(args)
+				if err == nil && code != 0 {
+					os.Exit(code)
+				}
+				return err
+			},
+		},
+		{
+			Use: netns.ProbeCommand, Hidden: true, Args: cobra.NoArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				backend, err := netns.Probe(cmd.Context())
+				if err == nil {
+					fmt.Fprintln(cmd.OutOrStdout(), backend)
+				}
+				return err
+			},
+		},
+	}
+}

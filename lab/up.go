@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/lab"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+)
+
+// labFlags are the flags of every command that starts a lab.
+type labFlags struct {
+	bin, layout, felix, rbac string
+	nodes                    int
+	churnInterval            time.Duration
+}
+
+func (f *labFlags) register(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.bin, "bin", "", "directory of the programs (default: bin/lab under the repository)")
+	flags.StringVar(&f.layout, "layout", string(cluster.OperatorLayout), "how Calico is installed: operator or manifest")
+	flags.IntVar(&f.nodes, "nodes", 4, "number of nodes; only node-1 has a Felix")
+	flags.StringVar(&f.felix, "felix", string(lab.FelixAuto), "run Felix: auto (where it can), on (or fail) or off")
+	flags.DurationVar(&f.churnInterval, "churn-interval", 5*time.Second, "time between two changes of the allocations")
+	flags.StringVar(&f.rbac, "rbac", "", "YAML with the collector's ServiceAccount and its rights (default: deploy/rbac/cluster.yaml under the repository, if there is one)")
+}
+
+func (f *labFlags) options(repo *repository) (lab.Options, error) {
+	layout, err := cluster.ParseLayout(f.layout)
+	if err != nil {
+		return lab.Options{}, fmt.Errorf("--layout: %w", err)
+	}
+	bin, err := repo.bin(f.bin)
+	if err != nil {
+		return lab.Options{}, err
+	}
+	options := lab.Options{
+		BinDir: bin, Layout: layout, Nodes: f.nodes, Felix: lab.FelixMode(f.felix), ChurnInterval: f.churnInterval, RBACFile: f.rbac,
+	}
+	if options.RBACFile == "" {
+		if root, err := repo.find(); err == nil {
+			path := filepath.Join(root, "deploy", "rbac", "cluster.yaml")
+			if _, err := os.Stat(path); err == nil {
+				options.RBACFile = path
+			} else if !errors.Is(err, fs.ErrNotExist) {
+				return lab.Options{}, err
+			}
+		}
+	}
+	return options, nil
+}
+
+func newUp(repo *repository) *cobra.Command {
+	var flags labFlags
+	var state string
+	var churn bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Start and fill a cluster, and watch it until Ctrl-C",
+		Long: `up starts all parts on free loopback ports, fills the cluster, and writes DIR/lab.json when everything is ready.
+It then watches until Ctrl-C or until a part ends, which it reports with the end of that part's log. Nothing of it
+outlives the command, even if it is killed.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			options, err := flags.options(repo)
+			if err != nil {
+				return err
+			}
+			options.StateDir, options.Churn = state, churn
+			return up(cmd.Context(), options)
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&state, "state", "", "directory for data, logs and lab.json (default: a temporary one, removed at the end)")
+	cmd.Flags().BoolVar(&churn, "churn", false, "allocate and release addresses all the time")
+	return cmd
+}
+
+func up(ctx context.Context, options lab.Options) error {
+	out := progress.New(os.Stdout)
+	started := time.Now()
+	running, err := lab.Up(ctx, options, out)
+	if err != nil {
+		return err
+	}
+	out.Printf("ready in %.1fs; Ctrl-C stops it\n", time.Since(started).Seconds())
+	printSummary(out, running.State)
+	err = running.Wait(ctx)
+	return errors.Join(err, out.Step("stopping", running.Stop))
+}
