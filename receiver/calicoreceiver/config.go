@@ -28,8 +28,6 @@ const (
 
 // Config is the configuration of the receiver. Its default is right for a collector that runs in the cluster it observes.
 type Config struct {
-	metadata.MetricsBuilderConfig `mapstructure:",squash"`
-
 	// AuthType says where the credentials for the Kubernetes API come from: serviceAccount, kubeConfig or none.
 	AuthType kubeclient.AuthType `mapstructure:"auth_type"`
 
@@ -51,6 +49,9 @@ type Config struct {
 
 	// Timeout bounds one scrape. It is at most the collection interval; 0 is 10 s, or the interval where that is shorter.
 	Timeout time.Duration `mapstructure:"timeout"`
+
+	// Metrics switches the receiver's own metrics on and off.
+	Metrics metadata.MetricsConfig `mapstructure:"metrics"`
 
 	_ struct{} // against unkeyed literals
 }

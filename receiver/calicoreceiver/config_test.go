@@ -33,6 +33,12 @@ func TestTimeoutDefaultsToAShorterInterval(t *testing.T) {
 	require.Equal(t, 7*time.Second, cfg.scrapeTimeout())
 }
 
+func TestNamespacesReplaceTheDefault(t *testing.T) {
+	cfg, err := load(t, map[string]any{"namespaces": []any{"my-calico"}})
+	require.NoError(t, err)
+	require.Equal(t, []string{"my-calico"}, cfg.Namespaces)
+}
+
 func TestBadConfigNamesTheKey(t *testing.T) {
 	for _, tc := range []struct {
 		name     string

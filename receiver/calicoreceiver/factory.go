@@ -22,12 +22,12 @@ func NewFactory() receiver.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
-		AuthType:             kubeclient.ServiceAccount,
-		Mode:                 ModeCluster,
+		AuthType: kubeclient.ServiceAccount,
+		Mode:     ModeCluster,
 		// Where the operator and the manifests install Calico.
 		Namespaces:         []string{"calico-system", "kube-system"},
 		CollectionInterval: defaultCollectionInterval,
+		Metrics:            metadata.DefaultMetricsConfig(),
 	}
 }
 

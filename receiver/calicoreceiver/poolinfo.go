@@ -1,10 +1,12 @@
 package calicoreceiver
 
 import (
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
@@ -14,6 +16,17 @@ import (
 type poolInfo struct {
 	builder  *metadata.MetricsBuilder
 	previous []poolLabels
+}
+
+func newPoolInfo(config metadata.MetricsConfig, set receiver.Settings) poolInfo {
+	builder := metadata.NewDefaultMetricsBuilderConfig()
+	builder.Metrics = config
+	return poolInfo{builder: metadata.NewMetricsBuilder(builder, set)}
+}
+
+// unchanged says whether the series of these pools are those that were written last.
+func (p *poolInfo) unchanged(pools []calicoapi.IPPool) bool {
+	return slices.EqualFunc(p.previous, pools, func(labels poolLabels, pool calicoapi.IPPool) bool { return labels == labelsOf(pool) })
 }
 
 // poolLabels are the labels of one series, comparable.

@@ -60,7 +60,7 @@ func newReceiver(ctx context.Context, set receiver.Settings, config *Config, nex
 		set:       set,
 		obs:       obs,
 		next:      &identified{next: next, clusterName: config.ClusterName},
-		pools:     poolInfo{builder: metadata.NewMetricsBuilder(config.MetricsBuilderConfig, set)},
+		pools:     newPoolInfo(config.Metrics, set),
 		endpoints: map[string]discovery.State{},
 	}
 	var jobs []scrape.Job
@@ -137,10 +137,13 @@ func (r *calicoReceiver) refresh(ctx context.Context) {
 	if !ok {
 		return
 	}
+	changed := !r.isKnown || !r.pools.unchanged(snapshot.Pools)
 	r.known, r.isKnown = snapshot, true
 	r.next.setUID(snapshot.UID)
-	// Pools before their numbers: what reads both then knows a pool from its first scrape on.
-	r.report(ctx)
+	if changed {
+		// Pools before their numbers: what reads both then knows a pool from its first scrape on.
+		r.report(ctx)
+	}
 	r.retarget(discovery.Endpoints(snapshot.Discovery))
 }
 

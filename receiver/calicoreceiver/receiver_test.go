@@ -89,7 +89,7 @@ func TestMissingKubeconfigFailsTheStartAndNamesTheKey(t *testing.T) {
 }
 
 func TestPoolInfoEndsTheSeriesOfAPoolThatChangesOrGoesAway(t *testing.T) {
-	info := poolInfo{builder: metadata.NewMetricsBuilder(metadata.NewDefaultMetricsBuilderConfig(), receivertest.NewNopSettings(metadata.Type))}
+	info := newPoolInfo(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type))
 	pool := func(name, cidr, state string) calicoapi.IPPool {
 		return calicoapi.IPPool{
 			Name: name, CIDR: netip.MustParsePrefix(cidr), BlockSize: 26, State: state,
@@ -112,16 +112,27 @@ func TestPoolInfoEndsTheSeriesOfAPoolThatChangesOrGoesAway(t *testing.T) {
 	}
 
 	require.Empty(t, write(), "no pools, no metric")
+	require.True(t, info.unchanged(nil))
 	a, b := pool("a", "10.0.0.0/16", "enabled"), pool("b", "fd00::/48", "enabled")
 	require.Equal(t, map[string]bool{"a enabled": true, "b enabled": true}, write(a, b))
+	require.True(t, info.unchanged([]calicoapi.IPPool{a, b}))
+	require.False(t, info.unchanged([]calicoapi.IPPool{pool("a", "10.0.0.0/16", "disabled"), b}))
 	require.Equal(t, map[string]bool{"a disabled": true, "a enabled": false, "b enabled": true}, write(pool("a", "10.0.0.0/16", "disabled"), b))
 	require.Equal(t, map[string]bool{"b enabled": true, "a disabled": false}, write(b))
 	require.Equal(t, map[string]bool{"b enabled": false}, write(), "the last pool ends as well")
 	require.Empty(t, write(), "a series ends once")
 }
 
+func TestPoolInfoCanBeSwitchedOff(t *testing.T) {
+	cfg, err := load(t, map[string]any{"metrics": map[string]any{"calico_ipam_pool_info": map[string]any{"enabled": false}}})
+	require.NoError(t, err)
+	info := newPoolInfo(cfg.Metrics, receivertest.NewNopSettings(metadata.Type))
+	md := info.write(1, pcommon.NewResource(), []calicoapi.IPPool{{Name: "a", CIDR: netip.MustParsePrefix("10.0.0.0/16")}})
+	require.Zero(t, md.DataPointCount())
+}
+
 func TestPoolInfoLabels(t *testing.T) {
-	info := poolInfo{builder: metadata.NewMetricsBuilder(metadata.NewDefaultMetricsBuilderConfig(), receivertest.NewNopSettings(metadata.Type))}
+	info := newPoolInfo(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type))
 	md := info.write(1, pcommon.NewResource(), []calicoapi.IPPool{{
 		Name: "v6", CIDR: netip.MustParsePrefix("fd00:10:244::/48"), BlockSize: 122, State: "terminating",
 		AllowedUses: []string{"LoadBalancer"}, AssignmentMode: "Manual", Encapsulation: "VXLAN",

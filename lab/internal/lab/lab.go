@@ -104,7 +104,9 @@ func (l *Lab) makeStateDir() error {
 		return fmt.Errorf("--state: %w", err)
 	}
 	if previous, err := state.Read(l.options.StateDir); err == nil && anyAlive(previous.Pids) {
-		return fmt.Errorf("--state: a lab runs in %s already", l.options.StateDir)
+		taken := l.options.StateDir
+		l.options.StateDir = "" // Stop must leave the files of the other lab alone
+		return fmt.Errorf("--state: a lab runs in %s already", taken)
 	}
 	// What an earlier lab left behind must not be read by this one.
 	for _, name := range []string{"etcd", "prometheus", "pki"} {

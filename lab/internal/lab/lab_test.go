@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/build"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
 )
 
 func TestFreePortsAreDifferentAndBelowTheEphemeralRange(t *testing.T) {
@@ -25,11 +28,7 @@ func TestFreePortsAreDifferentAndBelowTheEphemeralRange(t *testing.T) {
 }
 
 func TestOptionsNameTheFlagThatIsWrong(t *testing.T) {
-	bin := t.TempDir()
-	for _, program := range build.Programs() {
-		require.NoError(t, os.WriteFile(filepath.Join(bin, program), nil, 0o755))
-	}
-	valid := Options{BinDir: bin, Nodes: 4, Felix: FelixAuto, ChurnInterval: time.Second}
+	valid := validOptions(t)
 	require.NoError(t, valid.Validate())
 	for _, test := range []struct {
 		flag   string
@@ -39,7 +38,7 @@ func TestOptionsNameTheFlagThatIsWrong(t *testing.T) {
 		{"--nodes", func(o *Options) { o.Nodes = 1 }},
 		{"--churn-interval", func(o *Options) { o.ChurnInterval = 0 }},
 		{"--bin", func(o *Options) { o.BinDir = t.TempDir() }},
-		{"--rbac", func(o *Options) { o.RBACFile = filepath.Join(bin, "missing.yaml") }},
+		{"--rbac", func(o *Options) { o.RBACFile = filepath.Join(valid.BinDir, "missing.yaml") }},
 	} {
 		t.Run(test.flag, func(t *testing.T) {
 			options := valid
@@ -47,6 +46,29 @@ func TestOptionsNameTheFlagThatIsWrong(t *testing.T) {
 			require.ErrorContains(t, options.Validate(), test.flag)
 		})
 	}
+}
+
+// validOptions are options with programs that exist and do nothing.
+func validOptions(t *testing.T) Options {
+	t.Helper()
+	bin := t.TempDir()
+	for _, program := range build.Programs() {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, program), nil, 0o755))
+	}
+	return Options{BinDir: bin, Nodes: 4, Felix: FelixAuto, ChurnInterval: time.Second}
+}
+
+func TestStateOfARunningLabIsNotTaken(t *testing.T) {
+	options := validOptions(t)
+	options.StateDir = t.TempDir()
+	other := state.State{StateDir: options.StateDir, Pids: map[string]int{"etcd": os.Getpid()}}
+	require.NoError(t, other.Write(options.StateDir))
+
+	_, err := Up(t.Context(), options, progress.New(io.Discard))
+	require.ErrorContains(t, err, "--state")
+	kept, err := state.Read(options.StateDir)
+	require.NoError(t, err, "the other lab keeps its lab.json")
+	require.Equal(t, other, kept)
 }
 
 func TestAliveIsFalseForAProcessThatHasEnded(t *testing.T) {

@@ -138,7 +138,7 @@ func retry() wait.Backoff {
 
 // identify reads the cluster's UID, until it has it or may not.
 func (w *Watcher) identify(ctx context.Context) {
-	req := request{verb: "get", resource: "namespaces", namespace: identityNamespace}
+	req := request{verb: "get", resource: "namespaces/" + identityNamespace}
 	_ = retry().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (done bool, err error) {
 		ns, err := w.core.CoreV1().Namespaces().Get(ctx, identityNamespace, metav1.GetOptions{})
 		if ctx.Err() != nil {
