@@ -6,7 +6,7 @@ SHELL := bash
 export GOFLAGS := -trimpath -buildvcs=false
 export CGO_ENABLED := 0
 
-BIN := $(CURDIR)/bin
+BIN := bin
 COLLECTOR := $(BIN)/otelcol-calico
 LAB := $(BIN)/lab/lab
 TAGS := remove_all_sd
@@ -27,11 +27,11 @@ test: unit e2e ## Run all tests: unit tests with the race detector, and end to e
 .PHONY: unit
 unit: ## Run the unit tests with the race detector.
 	CGO_ENABLED=1 go test -race -tags $(TAGS) ./...
-	cd lab && go test ./...
+	cd lab && CGO_ENABLED=1 go test -race ./...
 
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
-	COLLECTOR=$(COLLECTOR) LAB=$(LAB) go test -count=1 -v -timeout 15m -tags $(TAGS),e2e ./test/e2e/...
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -timeout 15m -tags $(TAGS),e2e ./test/e2e/...
 
 .PHONY: build
 build: ## Build the distribution, bin/otelcol-calico.
@@ -39,7 +39,7 @@ build: ## Build the distribution, bin/otelcol-calico.
 
 .PHONY: lab
 lab: ## Build the lab: etcd, kube-apiserver, Calico's components and Prometheus, from Go modules.
-	@cd lab && ../scripts/progress lab -ldflags "-s -w" -o $(LAB) .
+	@cd lab && ../scripts/progress lab -ldflags "-s -w" -o ../$(LAB) .
 	@$(LAB) build --bin $(BIN)/lab
 
 .PHONY: generate
@@ -50,18 +50,18 @@ generate: ## Regenerate distribution/ from builder-config.yaml and the component
 .PHONY: lint
 lint: $(GOLANGCI_LINT) generated ## Run the linters, and check that generated files and go.mod are current.
 	$(GOLANGCI_LINT) run ./...
-	cd lab && $(GOLANGCI_LINT) run ./...
+	cd lab && ../$(GOLANGCI_LINT) run ./...
 
 .PHONY: generated
 generated:
 	@before=$$(mktemp); after=$$(mktemp); trap 'rm -f "$$before" "$$after"' EXIT; \
 	sums() { git ls-files -co --exclude-standard -z | sort -z | xargs -0 sha256sum 2>/dev/null || true; }; \
-	sums >"$$before"; $(MAKE) --no-print-directory generate; go mod tidy; sums >"$$after"; \
+	sums >"$$before"; $(MAKE) --no-print-directory generate; go mod tidy; (cd lab && go mod tidy); sums >"$$after"; \
 	diff "$$before" "$$after" >&2 || { echo "generated files were not current; they are now" >&2; exit 1; }
 
 $(GOLANGCI_LINT):
 	@mkdir -p $(@D)
-	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
+	GOBIN="$(CURDIR)/$(@D)" go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
 	mv $(@D)/golangci-lint $@
 
 .PHONY: clean

@@ -29,9 +29,9 @@ type limits struct {
 // defaultLimits suit a gateway of a thousand clusters. A pool takes about 200 bytes.
 var defaultLimits = limits{clusters: 1024, pools: 4096, sources: 4096}
 
-// source identifies a scraped target.
+// source identifies a scraped target. The pod is part of it: another one at the same address has other series.
 type source struct {
-	cluster, service, instance string
+	cluster, service, instance, namespace, pod string
 }
 
 // computed is what was last computed for a source.
@@ -192,9 +192,11 @@ func count(counter *uint64, n int) (total uint64, due bool) {
 
 func sourceOf(resource pcommon.Map) source {
 	return source{
-		cluster:  clusterKey(resource),
-		service:  attribute(resource, calicometric.AttrServiceName),
-		instance: attribute(resource, calicometric.AttrServiceInstanceID),
+		cluster:   clusterKey(resource),
+		service:   attribute(resource, calicometric.AttrServiceName),
+		instance:  attribute(resource, calicometric.AttrServiceInstanceID),
+		namespace: attribute(resource, calicometric.AttrNamespace),
+		pod:       attribute(resource, calicometric.AttrPod),
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"sync"
 	"syscall"
@@ -87,16 +89,41 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, stop()) }()
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		_ = stop()
+		_ = os.RemoveAll(lab.stateDir)
+		os.Exit(130)
+	}()
 	if err := awaitLab(ended); err != nil {
 		return 0, err
 	}
 	return m.Run(), nil
 }
 
+// starts are run one after the other by a thread that lives as long as the process: the kernel ends a child whose Pdeathsig is set when the
+// thread that started it ends.
+var starts = func() chan<- func() {
+	starts := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for next := range starts {
+			next()
+		}
+	}()
+	return starts
+}()
+
 // start runs a command in the background. stop ends it and waits; ended is closed when it has ended by itself or not.
+// The command ends in order even if the tests panic, time out or are killed.
 func start(cmd *exec.Cmd) (stop func() error, ended <-chan struct{}, err error) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for the tests, which stop it in order
-	if err := cmd.Start(); err != nil {
+	// In a process group of its own Ctrl-C does not reach it: the tests stop it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	started := make(chan error, 1)
+	starts <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
 		return nil, nil, err
 	}
 	done := make(chan struct{})

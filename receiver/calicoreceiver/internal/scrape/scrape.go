@@ -51,13 +51,17 @@ const (
 	labelContainer      = "__meta_kubernetes_pod_container_name"
 	labelControllerKind = "__meta_kubernetes_pod_controller_kind"
 	labelControllerName = "__meta_kubernetes_pod_controller_name"
+
+	// labelIdentity is not dropped before Prometheus compares targets, unlike the labels above, and is in no series. Without it a pod that takes
+	// the place of another at the same address, as hostNetwork pods do, would take over its scrape loop and leave its series without an end.
+	labelIdentity = "__calico_pod_uid"
 )
 
 func (t Target) labels() model.LabelSet {
 	set := model.LabelSet{model.AddressLabel: model.LabelValue(t.Address)}
 	for name, value := range map[model.LabelName]string{
 		labelNamespace: t.Namespace, labelPod: t.Pod, labelPodUID: t.PodUID, labelNode: t.Node, labelContainer: t.Container,
-		labelControllerKind: t.ControllerKind, labelControllerName: t.ControllerName,
+		labelControllerKind: t.ControllerKind, labelControllerName: t.ControllerName, labelIdentity: t.PodUID,
 	} {
 		if value != "" {
 			set[name] = model.LabelValue(value)

@@ -107,6 +107,35 @@ func TestTargetsComeAndGoWithoutRestart(t *testing.T) {
 	}, patience, interval/10, "the series of a target that went away end")
 }
 
+func TestPodReplacedAtTheSameAddressEndsItsSeries(t *testing.T) {
+	t.Parallel()
+	s, sink := start(t, "calico-felix")
+	address, _ := server(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 1\n")
+	newestOf := func(pod string) *pmetric.NumberDataPoint {
+		var found *pmetric.NumberDataPoint
+		for _, md := range sink.AllMetrics() {
+			for _, rm := range md.ResourceMetrics().All() {
+				if name, _ := rm.Resource().Attributes().Get("k8s.pod.name"); name.AsString() != pod {
+					continue
+				}
+				for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+					if m.Name() == "felix_resyncs_started" {
+						p := m.Sum().DataPoints().At(0)
+						found = &p
+					}
+				}
+			}
+		}
+		return found
+	}
+	require.NoError(t, s.Update("calico-felix", []Target{{Address: address, Pod: "old", PodUID: "u1"}}))
+	require.Eventually(t, func() bool { return value(newestOf("old")) == 1 }, patience, interval/10)
+	require.NoError(t, s.Update("calico-felix", []Target{{Address: address, Pod: "new", PodUID: "u2"}}))
+	require.Eventually(t, func() bool { return value(newestOf("new")) == 1 }, patience, interval/10)
+	require.Eventually(t, func() bool { return newestOf("old").Flags().NoRecordedValue() }, patience, interval/10)
+	require.InDelta(t, 1, value(newestOf("new")), 0, "the series of the new pod go on")
+}
+
 func TestNamesAndLabelsArriveUntouchedAndTheTargetIsNamed(t *testing.T) {
 	t.Parallel()
 	s, sink := start(t, "calico-typha")
