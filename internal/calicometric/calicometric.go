@@ -31,15 +31,13 @@ const (
 
 // Labels of data points.
 const (
-	LabelIPPool         = "ippool"
 	LabelNode           = "node"
+	LabelIPPool         = "ippool"
 	LabelCIDR           = "cidr"
 	LabelIPFamily       = "ip_family"
-	LabelBlockSize      = "block_size"
 	LabelState          = "state"
 	LabelAllowedUses    = "allowed_uses"
 	LabelAssignmentMode = "assignment_mode"
-	LabelEncapsulation  = "encapsulation"
 )
 
 // Values of LabelIPFamily, spelled as Kubernetes spells them in ipFamilies.
@@ -82,7 +80,6 @@ const (
 	AttrClusterUID        = "k8s.cluster.uid"
 	AttrNamespace         = "k8s.namespace.name"
 	AttrPod               = "k8s.pod.name"
-	AttrNode              = "k8s.node.name"
 )
 
 // Values of AttrServiceName: the jobs of one cluster.

@@ -24,11 +24,15 @@ var modes = []Mode{ModeCluster}
 const (
 	defaultCollectionInterval = 30 * time.Second
 	defaultTimeout            = 10 * time.Second
+
+	minCollectionInterval = time.Second
+	minTimeout            = time.Millisecond // Prometheus counts in milliseconds
 )
 
 // Config is the configuration of the receiver. Its default is right for a collector that runs in the cluster it observes.
 type Config struct {
-	// AuthType says where the credentials for the Kubernetes API come from: serviceAccount, kubeConfig or none.
+	// AuthType says where the credentials for the Kubernetes API come from: serviceAccount, kubeConfig or none,
+	// which also does not verify the API server.
 	AuthType kubeclient.AuthType `mapstructure:"auth_type"`
 
 	// Context picks a context of the kubeconfig; empty is its current one. It needs auth_type kubeConfig.
@@ -77,12 +81,12 @@ func (c *Config) Validate() error {
 	if len(c.Namespaces) == 0 || slices.Contains(c.Namespaces, "") {
 		errs = append(errs, errors.New("namespaces: must name at least one namespace, and no empty one"))
 	}
-	if c.CollectionInterval <= 0 {
-		errs = append(errs, fmt.Errorf("collection_interval: must be greater than 0, not %s", c.CollectionInterval))
+	if c.CollectionInterval < minCollectionInterval {
+		errs = append(errs, fmt.Errorf("collection_interval: must be at least %s, not %s", minCollectionInterval, c.CollectionInterval))
 	}
 	switch {
-	case c.Timeout < 0:
-		errs = append(errs, fmt.Errorf("timeout: must not be negative, not %s", c.Timeout))
+	case c.Timeout != 0 && c.Timeout < minTimeout:
+		errs = append(errs, fmt.Errorf("timeout: must be at least %s, not %s", minTimeout, c.Timeout))
 	case c.CollectionInterval > 0 && c.Timeout > c.CollectionInterval:
 		errs = append(errs, fmt.Errorf("timeout: must not be greater than collection_interval, %s, not %s", c.CollectionInterval, c.Timeout))
 	}

@@ -48,7 +48,8 @@ func labelsOf(pool calicoapi.IPPool) poolLabels {
 	}
 }
 
-// write makes the points of all pools at one moment. The result is empty where there are none and were none.
+// write makes the points of all pools at one moment, and the ends of those that were sent before and are no more. The result is empty where
+// there are none and were none. What of it was sent has to be told by sent.
 func (p *poolInfo) write(now pcommon.Timestamp, resource pcommon.Resource, pools []calicoapi.IPPool) pmetric.Metrics {
 	current := make([]poolLabels, len(pools))
 	alive := make(map[poolLabels]struct{}, len(pools))
@@ -62,11 +63,18 @@ func (p *poolInfo) write(now pcommon.Timestamp, resource pcommon.Resource, pools
 			p.record(now, 0, labels)
 		}
 	}
-	p.previous = current
 
 	md := p.builder.Emit(metadata.WithResource(resource))
 	markEnded(md, len(current))
 	return md
+}
+
+// sent notes which series are out there: they have to be ended one day.
+func (p *poolInfo) sent(pools []calicoapi.IPPool) {
+	p.previous = make([]poolLabels, len(pools))
+	for i, pool := range pools {
+		p.previous[i] = labelsOf(pool)
+	}
 }
 
 func (p *poolInfo) record(now pcommon.Timestamp, value int64, l poolLabels) {

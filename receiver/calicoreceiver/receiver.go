@@ -212,7 +212,9 @@ func (r *calicoReceiver) report(ctx context.Context) {
 	r.obs.EndMetricsOp(ctx, metadata.Type.String(), count, err)
 	if err != nil {
 		r.set.Logger.Warn("the pipeline refused the receiver's own metrics", zap.Error(err), zap.Int("points", count))
+		return
 	}
+	r.pools.sent(r.known.Pools)
 }
 
 // reportStatus tells the collector when the Kubernetes API begins to fail, and when it answers again.

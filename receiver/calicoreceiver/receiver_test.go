@@ -96,9 +96,13 @@ func TestPoolInfoEndsTheSeriesOfAPoolThatChangesOrGoesAway(t *testing.T) {
 			AllowedUses: []string{"Tunnel", "Workload"}, AssignmentMode: "Automatic", Encapsulation: "None",
 		}
 	}
+	delivered := true
 	write := func(pools ...calicoapi.IPPool) map[string]bool {
 		now := pcommon.NewTimestampFromTime(time.Now())
 		md := info.write(now, pcommon.NewResource(), pools)
+		if delivered {
+			info.sent(pools)
+		}
 		alive := map[string]bool{}
 		for _, rm := range md.ResourceMetrics().All() {
 			for _, p := range rm.ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().All() {
@@ -119,7 +123,10 @@ func TestPoolInfoEndsTheSeriesOfAPoolThatChangesOrGoesAway(t *testing.T) {
 	require.False(t, info.unchanged([]calicoapi.IPPool{pool("a", "10.0.0.0/16", "disabled"), b}))
 	require.Equal(t, map[string]bool{"a disabled": true, "a enabled": false, "b enabled": true}, write(pool("a", "10.0.0.0/16", "disabled"), b))
 	require.Equal(t, map[string]bool{"b enabled": true, "a disabled": false}, write(b))
+	delivered = false
 	require.Equal(t, map[string]bool{"b enabled": false}, write(), "the last pool ends as well")
+	delivered = true
+	require.Equal(t, map[string]bool{"b enabled": false}, write(), "an end that the pipeline refused is sent again")
 	require.Empty(t, write(), "a series ends once")
 }
 

@@ -10,9 +10,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -69,10 +72,17 @@ func TestDeniedVerbIsNamedAndTheRestGoesOn(t *testing.T) {
 	// Without the pools of the API, what the scrape itself proves is still computed.
 	awaitValue(t, prom, fmt.Sprintf(`count(calico_ipam_pool_utilization_ratio{k8s_cluster_name=%q,ippool=%q,ip_family="IPv6"})`, name, ipv6Pool), 1)
 	awaitNothing(t, prom, fmt.Sprintf(`calico_ipam_pool_info{k8s_cluster_name=%q}`, name))
+
+	role.Rules = shipped.Rules
+	_, err = k8s.RbacV1().ClusterRoles().Update(t.Context(), role, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	awaitValue(t, prom, fmt.Sprintf(`calico_ipam_pool_info{k8s_cluster_name=%q,ippool=%q}`, name, ipv6Pool), 1)
+	awaitValue(t, prom, fmt.Sprintf(`calico_ipam_pool_utilization_ratio{k8s_cluster_name=%q,ippool=%q,cidr!=""}`, name, fullPool), 1)
+	require.True(t, out.contains("succeeds again"), "the end of the failure is logged")
 }
 
-// TestAPIServerThatComesLaterIsFound starts the collector before its API server can be reached.
-func TestAPIServerThatComesLaterIsFound(t *testing.T) {
+// TestAPIServerThatComesLaterOrGoesIsFoundAgain starts the collector before its API server can be reached, and takes it away once more.
+func TestAPIServerThatComesLaterOrGoesIsFoundAgain(t *testing.T) {
 	const name = "later"
 	address := "127.0.0.1:" + freePort(t)
 	out := startCollector(t, name, kubeconfig(t, func(config *clientcmdapi.Config) {
@@ -84,9 +94,26 @@ func TestAPIServerThatComesLaterIsFound(t *testing.T) {
 
 	server, err := url.Parse(lab.APIServerURL)
 	require.NoError(t, err)
-	forward(t, address, server.Host)
-	awaitValue(t, prometheus(t), fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name), 1)
-	require.True(t, out.contains("the Kubernetes API answers again"))
+	stop := forward(t, address, server.Host)
+	prom := prometheus(t)
+	up := fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name)
+	awaitValue(t, prom, up, 1)
+	require.True(t, out.contains("succeeds again"))
+	require.False(t, out.contains("watch ippools"), "no watch failed so far")
+
+	stop()
+	require.Eventually(t, func() bool { return out.contains("watch ippools.crd.projectcalico.org: ") }, patience, poll)
+	gone := time.Now()
+	require.Eventually(t, func() bool {
+		vector, err := query(t.Context(), prom, "timestamp("+up+" == 1)")
+		return err == nil && len(vector) == 1 && vector[0].Value > model.SampleValue(gone.Add(2*interval).Unix())
+	}, patience, poll, "what is known is scraped without the API server")
+
+	stop = forward(t, address, server.Host)
+	defer stop()
+	ended := func() int { return strings.Count(out.String(), "succeeds again") }
+	before := ended()
+	require.Eventually(t, func() bool { return ended() > before }, patience, poll)
 }
 
 // kubeconfig writes the collector's kubeconfig with a change.
@@ -101,18 +128,19 @@ func kubeconfig(t *testing.T, change func(*clientcmdapi.Config)) string {
 	return path
 }
 
-// forward passes TCP connections from one address on to another, until the test ends.
-func forward(t *testing.T, from, to string) {
+// forward passes TCP connections from one address on to another, until it is stopped, at the latest by the end of the test.
+func forward(t *testing.T, from, to string) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", from)
 	require.NoError(t, err)
 	var running sync.WaitGroup
-	t.Cleanup(func() {
+	stop = func() {
 		cancel()
 		_ = listener.Close()
 		running.Wait()
-	})
+	}
+	t.Cleanup(stop)
 	running.Go(func() {
 		for {
 			client, err := listener.Accept()
@@ -133,4 +161,5 @@ func forward(t *testing.T, from, to string) {
 			})
 		}
 	})
+	return stop
 }

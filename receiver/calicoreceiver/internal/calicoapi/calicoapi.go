@@ -4,6 +4,7 @@ package calicoapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -42,12 +43,19 @@ type ListResources func(ctx context.Context, group schema.GroupVersion) (*metav1
 
 // DetectGroup finds the group that holds Calico's data: GroupV3 where it serves ipamblocks, else GroupV1 where it is served.
 // Without either, ok is false: no Calico is installed.
+//
+// A group that is unavailable is served by an aggregated API server that is down, which CRDs never are: GroupV1 holds the data then.
 func DetectGroup(ctx context.Context, list ListResources) (group schema.GroupVersion, ok bool, err error) {
+	var unavailable error
 	for _, candidate := range []struct {
 		group schema.GroupVersion
 		needs Resource
 	}{{GroupV3, ipamBlocks}, {GroupV1, IPPools}} {
 		served, err := serves(ctx, list, candidate.group, candidate.needs)
+		if apierrors.IsServiceUnavailable(err) {
+			unavailable = errors.Join(unavailable, err)
+			continue
+		}
 		if err != nil {
 			return schema.GroupVersion{}, false, err
 		}
@@ -55,7 +63,7 @@ func DetectGroup(ctx context.Context, list ListResources) (group schema.GroupVer
 			return candidate.group, true, nil
 		}
 	}
-	return schema.GroupVersion{}, false, nil
+	return schema.GroupVersion{}, false, unavailable
 }
 
 func serves(ctx context.Context, list ListResources, group schema.GroupVersion, resource Resource) (bool, error) {

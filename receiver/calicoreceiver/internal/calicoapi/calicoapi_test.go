@@ -2,7 +2,7 @@ package calicoapi
 
 import (
 	"context"
-	"net/http"
+	"errors"
 	"net/netip"
 	"testing"
 
@@ -50,14 +50,40 @@ func TestDetectGroup(t *testing.T) {
 	}
 }
 
+// failing answers for one group with an error, and says of the other which resources it serves; none are not found.
+func failing(failed schema.GroupVersion, err error, served ...string) ListResources {
+	return func(_ context.Context, group schema.GroupVersion) (*metav1.APIResourceList, error) {
+		switch {
+		case group == failed:
+			return nil, err
+		case len(served) == 0:
+			return nil, apierrors.NewNotFound(schema.GroupResource{}, group.String())
+		}
+		list := &metav1.APIResourceList{}
+		for _, name := range served {
+			list.APIResources = append(list.APIResources, metav1.APIResource{Name: name})
+		}
+		return list, nil
+	}
+}
+
 func TestDetectGroupTellsAFailureFromAnAbsence(t *testing.T) {
-	_, found, err := DetectGroup(t.Context(), func(context.Context, schema.GroupVersion) (*metav1.APIResourceList, error) {
-		return nil, apierrors.NewGenericServerResponse(http.StatusServiceUnavailable, "get", schema.GroupResource{}, "", "down", 0, true)
-	})
+	_, found, err := DetectGroup(t.Context(), failing(GroupV3, apierrors.NewInternalError(errors.New("down")), "ippools"))
 	require.False(t, found)
 	require.ErrorContains(t, err, "projectcalico.org/v3")
-	var status *apierrors.StatusError
-	require.ErrorAs(t, err, &status)
+	require.True(t, apierrors.IsInternalError(err))
+}
+
+func TestAggregatedAPIServerThatIsDownDoesNotHideTheCRDs(t *testing.T) {
+	down := apierrors.NewServiceUnavailable("no endpoints")
+	group, found, err := DetectGroup(t.Context(), failing(GroupV3, down, "ippools"))
+	require.NoError(t, err)
+	require.True(t, found)
+	require.Equal(t, GroupV1, group)
+
+	_, found, err = DetectGroup(t.Context(), failing(GroupV3, down))
+	require.False(t, found)
+	require.ErrorContains(t, err, "no endpoints", "without CRDs nothing is known")
 }
 
 func object(t require.TestingT, text string) *unstructured.Unstructured {
@@ -84,6 +110,14 @@ func TestParseIPPool(t *testing.T) {
 		{"Calico's defaults for IPv6", "spec: {cidr: 'fd00::/48'}", with(func(p *IPPool) { p.CIDR, p.BlockSize = netip.MustParsePrefix("fd00::/48"), 122 })},
 		{"block size 0 is not set", "spec: {cidr: 10.0.0.0/16, blockSize: 0}", defaults},
 		{"host bits are dropped", "spec: {cidr: 10.0.3.4/16, blockSize: 29}", with(func(p *IPPool) { p.BlockSize = 29 })},
+		{
+			"not allocatable", "spec: {cidr: 10.0.0.0/16}\nstatus: {conditions: [{type: Other, status: 'True'}, {type: Allocatable, status: 'False', reason: CIDROverlap}]}",
+			with(func(p *IPPool) { p.State = "disabled" }),
+		},
+		{"allocatable", "spec: {cidr: 10.0.0.0/16}\nstatus: {conditions: [{type: Allocatable, status: 'True'}]}", defaults},
+		{"disabled pools may be smaller than a block", "spec: {cidr: 10.0.0.0/28, disabled: true}", with(func(p *IPPool) {
+			p.CIDR, p.State = netip.MustParsePrefix("10.0.0.0/28"), "disabled"
+		})},
 		{"disabled", "spec: {cidr: 10.0.0.0/16, disabled: true}", with(func(p *IPPool) { p.State = "disabled" })},
 		{
 			"LoadBalancer", "spec: {cidr: 10.0.0.0/16, allowedUses: [LoadBalancer], assignmentMode: Manual}",
@@ -116,6 +150,7 @@ func TestParseIPPoolNamesTheFieldThatIsWrong(t *testing.T) {
 		{"no CIDR at all", "spec: {cidr: everything}", "spec.cidr"},
 		{"CIDR of another type", "spec: {cidr: 10}", "cidr"},
 		{"block larger than the pool", "spec: {cidr: 10.0.0.0/28, blockSize: 26}", "spec.blockSize"},
+		{"default block larger than the pool", "spec: {cidr: 10.0.0.0/27}", "spec.blockSize"},
 		{"block longer than an address", "spec: {cidr: 10.0.0.0/16, blockSize: 64}", "spec.blockSize"},
 		{"negative block", "spec: {cidr: 10.0.0.0/16, blockSize: -1}", "spec.blockSize"},
 		{"uses of another type", "spec: {cidr: 10.0.0.0/16, allowedUses: Workload}", "allowedUses"},

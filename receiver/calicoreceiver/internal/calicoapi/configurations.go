@@ -40,6 +40,5 @@ func Strip(u *unstructured.Unstructured) *unstructured.Unstructured {
 	u.SetManagedFields(nil)
 	u.SetAnnotations(nil)
 	u.SetLabels(nil)
-	unstructured.RemoveNestedField(u.Object, "status")
 	return u
 }

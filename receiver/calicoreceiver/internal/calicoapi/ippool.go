@@ -18,7 +18,8 @@ type IPPool struct {
 	CIDR netip.Prefix
 	// BlockSize is the prefix length of the blocks that nodes claim.
 	BlockSize int
-	// State is enabled, disabled or terminating. Calico's IPAM counts a pool as gone once it has a deletion timestamp.
+	// State is enabled, disabled or terminating. Calico's IPAM counts a pool as gone once it has a deletion timestamp, and gives nothing from
+	// one that its own controller found not to be allocatable, as where CIDRs overlap.
 	State string
 	// AllowedUses is sorted: LoadBalancer, Tunnel, Workload.
 	AllowedUses []string
@@ -51,7 +52,7 @@ func ParseIPPool(u *unstructured.Unstructured) (IPPool, error) {
 		AllowedUses:    f.stringSlice("spec", "allowedUses"),
 		AssignmentMode: orDefault(f.string("spec", "assignmentMode"), calicometric.AssignmentAutomatic),
 		Encapsulation:  encapsulation(f.string("spec", "ipipMode"), f.string("spec", "vxlanMode")),
-		State:          state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled")),
+		State:          state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled") || !allocatable(u)),
 	}
 	cidr := f.string("spec", "cidr")
 	blockSize := f.int("spec", "blockSize")
@@ -69,16 +70,32 @@ func ParseIPPool(u *unstructured.Unstructured) (IPPool, error) {
 		pool.BlockSize = defaultBlockSizeIPv4
 	}
 	if blockSize != nil && *blockSize != 0 {
-		if *blockSize < int64(pool.CIDR.Bits()) && pool.State == calicometric.PoolEnabled || *blockSize < 0 || *blockSize > int64(pool.CIDR.Addr().BitLen()) {
-			return IPPool{}, fmt.Errorf("ippool %q: spec.blockSize: %d is no block of %s", pool.Name, *blockSize, pool.CIDR)
+		if *blockSize < 0 || *blockSize > int64(pool.CIDR.Addr().BitLen()) {
+			return IPPool{}, fmt.Errorf("ippool %q: spec.blockSize: %d is no prefix length of %s", pool.Name, *blockSize, pool.CIDR)
 		}
 		pool.BlockSize = int(*blockSize)
+	}
+	// A disabled pool may be smaller than its blocks: it is never divided into any.
+	if pool.BlockSize < pool.CIDR.Bits() && pool.State == calicometric.PoolEnabled {
+		return IPPool{}, fmt.Errorf("ippool %q: spec.blockSize: a block of /%d does not fit into %s", pool.Name, pool.BlockSize, pool.CIDR)
 	}
 	if len(pool.AllowedUses) == 0 {
 		pool.AllowedUses = []string{calicometric.UseTunnel, calicometric.UseWorkload}
 	}
 	slices.Sort(pool.AllowedUses)
 	return pool, nil
+}
+
+// allocatable reads the condition of that name, which Calico sets from 3.32 on; without it a pool is.
+func allocatable(u *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
+	for _, c := range conditions {
+		condition, _ := c.(map[string]any)
+		if condition["type"] == "Allocatable" && condition["status"] == "False" {
+			return false
+		}
+	}
+	return true
 }
 
 func state(terminating, disabled bool) string {

@@ -10,7 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"go.uber.org/zap"
+	"go.uber.org/zap/exp/zapslog"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +24,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
@@ -58,11 +61,11 @@ type Watcher struct {
 
 	mu      sync.Mutex
 	uid     types.UID
-	uidDone bool // the UID was asked for, with or without success
+	uidDone bool // the UID is known, or refused
 	// calico is nil until the API group is known, and stays so where no Calico is installed.
 	calico map[calicoapi.Resource]cache.SharedIndexInformer
 	group  schema.GroupVersion
-	// groupDone is true once the group was looked for, with or without success.
+	// groupDone is true once the API server said which of Calico's groups it serves, also if none.
 	groupDone bool
 	broken    map[string]string // objects that cannot be parsed, and why; each is logged once
 }
@@ -107,10 +110,12 @@ func (w *Watcher) notify() {
 
 // Run watches until the context ends, and returns when all that it started has ended.
 func (w *Watcher) Run(ctx context.Context) {
+	// client-go logs through its context what it does not return, such as an error in the middle of a watch.
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(zapslog.NewHandler(w.logger.Core())))
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, informer := range w.pods {
-		running.Go(func() { informer.RunWithContext(ctx) })
+		w.runInformer(ctx, &running, informer)
 	}
 	running.Go(func() { w.identify(ctx) })
 
@@ -126,9 +131,19 @@ func (w *Watcher) Run(ctx context.Context) {
 	w.group, w.calico, w.groupDone = group, informers, true
 	w.mu.Unlock()
 	for _, informer := range informers {
-		running.Go(func() { informer.RunWithContext(ctx) })
+		w.runInformer(ctx, &running, informer)
 	}
 	w.notify()
+}
+
+// runInformer runs an informer, and notifies once it has synced: one that finds nothing has no other event to tell of.
+func (w *Watcher) runInformer(ctx context.Context, running *sync.WaitGroup, informer cache.SharedIndexInformer) {
+	running.Go(func() { informer.RunWithContext(ctx) })
+	running.Go(func() {
+		if cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+			w.notify()
+		}
+	})
 }
 
 // retry are the pauses between two tries of what has no informer that tries by itself.
@@ -136,7 +151,7 @@ func retry() wait.Backoff {
 	return wait.Backoff{Duration: time.Second, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 30 * time.Second}
 }
 
-// identify reads the cluster's UID, until it has it or may not.
+// identify reads the cluster's UID, until it has it or is refused. A UID that came later would make other series of all that was sent before.
 func (w *Watcher) identify(ctx context.Context) {
 	req := request{verb: "get", resource: "namespaces/" + identityNamespace}
 	_ = retry().DelayFunc().Until(ctx, true, true, func(ctx context.Context) (done bool, err error) {
@@ -145,14 +160,17 @@ func (w *Watcher) identify(ctx context.Context) {
 			return false, ctx.Err()
 		}
 		w.health.record(req, err)
+		if err != nil && !refused(err) {
+			return false, nil
+		}
 		w.mu.Lock()
-		defer w.mu.Unlock()
 		w.uidDone = true
 		if err == nil {
 			w.uid = ns.UID
 		}
+		w.mu.Unlock()
 		w.notify()
-		return err == nil, nil
+		return true, nil
 	})
 }
 
@@ -165,14 +183,18 @@ func (w *Watcher) awaitCalico(ctx context.Context) (group schema.GroupVersion, o
 			return false, ctx.Err()
 		}
 		w.health.record(req, err)
-		if ok {
-			return true, nil
+		if refused(err) {
+			// Who may not ask which groups are served may still read what they hold.
+			group, ok, err = calicoapi.GroupV1, true, nil
+		}
+		if ok || err != nil {
+			return ok, nil //nolint:nilerr // recorded above, and tried again
 		}
 		w.mu.Lock()
 		first := !w.groupDone
 		w.groupDone = true
 		w.mu.Unlock()
-		if first && err == nil {
+		if first {
 			w.logger.Info("the cluster serves no Calico resources; they are looked for again",
 				zap.Stringers("groups", []schema.GroupVersion{calicoapi.GroupV3, calicoapi.GroupV1}))
 		}
@@ -191,8 +213,8 @@ func (w *Watcher) listResources(ctx context.Context, group schema.GroupVersion) 
 	return list, w.core.Discovery().RESTClient().Get().AbsPath("/apis", group.Group, group.Version).Do(ctx).Into(list)
 }
 
-// Snapshot returns what is known, and ok once everything that is watched has either been listed or refused: before that a component
-// could be taken for one without a metrics server only because its settings were not read yet.
+// Snapshot returns what is known, and ok once everything that is watched has been listed, or refused for want of a right: before that a
+// component could be taken for one without a metrics server only because its settings were not read yet.
 func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -200,12 +222,12 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 		return Snapshot{}, false
 	}
 	for namespace, informer := range w.pods {
-		if !informer.HasSynced() && !w.health.hasFailed("pods", namespace) {
+		if !informer.HasSynced() && !w.health.isRefused("pods", namespace) {
 			return Snapshot{}, false
 		}
 	}
 	for resource, informer := range w.calico {
-		if !informer.HasSynced() && !w.health.hasFailed(resource.In(w.group).GroupResource().String(), "") {
+		if !informer.HasSynced() && !w.health.isRefused(resource.In(w.group).GroupResource().String(), "") {
 			return Snapshot{}, false
 		}
 	}
@@ -216,7 +238,9 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 			snapshot.Discovery.Pods = append(snapshot.Discovery.Pods, toPod(obj.(*corev1.Pod)))
 		}
 	}
-	snapshot.Discovery.FelixConfigurations = parseAll(w, calicoapi.FelixConfigurations, calicoapi.ParseFelixConfiguration)
+	if felix := w.calico[calicoapi.FelixConfigurations]; felix == nil || felix.HasSynced() {
+		snapshot.Discovery.FelixConfigurations = parseAll(w, calicoapi.FelixConfigurations, calicoapi.ParseFelixConfiguration)
+	}
 	if c, found := parseAll(w, calicoapi.KubeControllersConfigurations, calicoapi.ParseKubeControllersConfiguration)[calicoapi.DefaultName]; found {
 		snapshot.Discovery.KubeControllers = &c
 	}

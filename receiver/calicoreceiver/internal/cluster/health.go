@@ -62,9 +62,9 @@ func (h *health) record(req request, err error) {
 
 	switch {
 	case err == nil && last != nil:
-		h.logger.Info("the Kubernetes API answers again", zap.Stringer("request", req), zap.Int("failures", last.times))
+		h.logger.Info("a request to the Kubernetes API succeeds again", zap.Stringer("request", req), zap.Int("failures", last.times))
 	case err != nil && last == nil:
-		h.logger.Warn("the Kubernetes API does not answer; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(explain(req, err)))
+		h.logger.Warn("a request to the Kubernetes API failed; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(explain(req, err)))
 	default:
 		return
 	}
@@ -79,17 +79,20 @@ func explain(req request, err error) error {
 	return fmt.Errorf("%s: %w", req, err)
 }
 
-// hasFailed says whether some request for a resource fails at present.
-func (h *health) hasFailed(resource, namespace string) bool {
+// isRefused says whether the API server answers requests for a resource, and that answer is no.
+func (h *health) isRefused(resource, namespace string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for req := range h.failures {
-		if req.resource == resource && req.namespace == namespace {
+	for req, failure := range h.failures {
+		if req.resource == resource && req.namespace == namespace && refused(failure.err) {
 			return true
 		}
 	}
 	return false
 }
+
+// refused tells an answer that will stay the same until somebody changes the cluster from a fault that may pass.
+func refused(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
 
 // err joins what fails at present, in a stable order; nil when nothing does.
 func (h *health) err() error {

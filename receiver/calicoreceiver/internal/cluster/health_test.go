@@ -29,8 +29,7 @@ func TestHealthLogsTheBeginningAndTheEndOfAFailure(t *testing.T) {
 	h.record(watch, errors.New("connection refused"))
 	require.ErrorContains(t, h.err(), "list pods in namespace calico-system: connection refused")
 	require.ErrorContains(t, h.err(), "watch pods in namespace calico-system: connection refused")
-	require.True(t, h.hasFailed("pods", "calico-system"))
-	require.False(t, h.hasFailed("pods", "kube-system"))
+	require.False(t, h.isRefused("pods", "calico-system"), "a fault that may pass is no refusal")
 	require.Equal(t, 2, logs.Len())
 	require.Equal(t, 2, notices)
 
@@ -38,7 +37,7 @@ func TestHealthLogsTheBeginningAndTheEndOfAFailure(t *testing.T) {
 	h.record(watch, nil)
 	require.NoError(t, h.err())
 	require.Equal(t, 4, notices)
-	end := logs.FilterMessage("the Kubernetes API answers again").All()
+	end := logs.FilterMessage("a request to the Kubernetes API succeeds again").All()
 	require.Len(t, end, 2)
 	require.EqualValues(t, 3, end[0].ContextMap()["failures"])
 }
@@ -48,4 +47,7 @@ func TestMissingRightIsNamed(t *testing.T) {
 	h.record(request{verb: "watch", resource: "ippools.crd.projectcalico.org"},
 		apierrors.NewForbidden(schema.GroupResource{Group: "crd.projectcalico.org", Resource: "ippools"}, "", errors.New("no rule")))
 	require.ErrorContains(t, h.err(), "missing RBAC: watch ippools.crd.projectcalico.org")
+	require.True(t, h.isRefused("ippools.crd.projectcalico.org", ""))
+	require.False(t, h.isRefused("ippools.crd.projectcalico.org", "kube-system"))
+	require.False(t, h.isRefused("pods", ""))
 }

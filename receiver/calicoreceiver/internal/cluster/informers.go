@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -76,7 +77,15 @@ func (w *Watcher) informer(
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
 			events, err := watchFrom(ctx, opts)
+			if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil {
+				// A server that cannot stream a list yet says so; the informer lists instead.
+				return events, err
+			}
 			w.recordUnlessEnding(ctx, watchRequest, err)
+			if err == nil {
+				// What is watched needs no list, so that nothing else would end an earlier failure of one.
+				w.recordUnlessEnding(ctx, listRequest, nil)
+			}
 			return events, err
 		},
 	}, client)

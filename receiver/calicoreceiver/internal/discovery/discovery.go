@@ -87,7 +87,7 @@ type EnvVar struct{ Name, Value string }
 // Input is everything that endpoints are computed from.
 type Input struct {
 	Pods []Pod
-	// FelixConfigurations by name: default, and node.<name> for one node.
+	// FelixConfigurations by name: default, and node.<name> for one node. Nil where they may not be read.
 	FelixConfigurations map[string]FelixConfiguration
 	// KubeControllers is the KubeControllersConfiguration named default; nil where it does not exist or cannot be read.
 	KubeControllers *KubeControllersConfiguration
@@ -117,6 +117,10 @@ const (
 	Disabled State = "disabled"
 	// NotReady pods do not run or have no address yet.
 	NotReady State = "not_ready"
+	// Forbidden endpoints depend on settings that may not be read.
+	Forbidden State = "forbidden"
+	// Blocked endpoints cannot be reached from outside their node.
+	Blocked State = "blocked"
 )
 
 // Endpoint is one metrics server of one component, running or not.
@@ -166,10 +170,14 @@ func endpoint(component Component, pod Pod, in Input) Endpoint {
 	}
 	e.Container = containerName(component, pod)
 	switch {
+	case server.unknown != "":
+		e.State, e.Reason = Forbidden, server.unknown
 	case !server.enabled:
 		e.State, e.Reason = Disabled, server.enableBy
 	case !pod.Running || pod.IP == "":
 		e.State, e.Reason = NotReady, "the pod does not run or has no address"
+	case server.onLoopbackOf(pod.IP):
+		e.State, e.Reason = Blocked, "the metrics server listens on loopback only: set prometheusMetricsHost to an address of the node"
 	default:
 		e.State = Scraped
 		e.Address = net.JoinHostPort(server.reachableAt(pod.IP), strconv.FormatInt(server.port, 10))
@@ -179,10 +187,20 @@ func endpoint(component Component, pod Pod, in Input) Endpoint {
 
 // metricsServer is the effective setting of one component's metrics server.
 type metricsServer struct {
+	unknown  string // why the setting is not known; empty if it is
 	enabled  bool
 	enableBy string // the setting that switches it on
 	host     string // the address it listens on; empty is all
 	port     int64
+}
+
+// onLoopbackOf says whether only the node itself reaches the server. Its loopback address would lead a scraper elsewhere to its own node.
+func (s metricsServer) onLoopbackOf(podIP string) bool {
+	if s.host == podIP {
+		return false
+	}
+	addr, err := netip.ParseAddr(s.host)
+	return s.host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 // reachableAt is the address to scrape: where the server listens, or the pod's own address when it listens on all.

@@ -35,14 +35,41 @@ func kubeControllersPod() Pod {
 func TestEndpoint(t *testing.T) {
 	enabled := EnvVar{"FELIX_PROMETHEUSMETRICSENABLED", "true"}
 	for _, tc := range []struct {
-		name    string
-		pod     Pod
-		felix   map[string]FelixConfiguration
-		kube    *KubeControllersConfiguration
-		state   State
-		address string
+		name  string
+		pod   Pod
+		felix map[string]FelixConfiguration
+		kube  *KubeControllersConfiguration
+		// unreadable FelixConfigurations may not be listed; otherwise there are those of felix, or none.
+		unreadable bool
+		state      State
+		address    string
 	}{
 		{name: "Felix is off by default", pod: felixPod(), state: Disabled},
+		{
+			name: "Felix whose settings may not be read is not taken for off", pod: felixPod(), unreadable: true,
+			state: Forbidden,
+		},
+		{
+			name: "the environment decides where the other settings may not be read", pod: felixPod(enabled), unreadable: true,
+			state: Scraped, address: "192.0.2.10:9091",
+		},
+		{name: "a loopback address would be the scraper's own", pod: felixPod(enabled, EnvVar{"FELIX_PROMETHEUSMETRICSHOST", "127.0.0.1"}), state: Blocked},
+		{name: "localhost would be the scraper's own", pod: felixPod(enabled, EnvVar{"FELIX_PROMETHEUSMETRICSHOST", "localhost"}), state: Blocked},
+		{
+			name: "a loopback address that is the pod's is its own",
+			pod: func() Pod {
+				p := felixPod(enabled, EnvVar{"FELIX_PROMETHEUSMETRICSHOST", "127.0.0.1"})
+				p.IP = "127.0.0.1"
+				return p
+			}(),
+			state: Scraped, address: "127.0.0.1:9091",
+		},
+		{
+			name:  "ports are read as Calico reads them",
+			pod:   felixPod(enabled, EnvVar{"FELIX_PROMETHEUSMETRICSPORT", "0x2384"}),
+			state: Scraped, address: "192.0.2.10:9092",
+		},
+		{name: "a port that is chosen at random cannot be known", pod: felixPod(enabled, EnvVar{"FELIX_PROMETHEUSMETRICSPORT", "0"}), state: Disabled},
 		{name: "Felix is switched on by its environment", pod: felixPod(enabled), state: Scraped, address: "192.0.2.10:9091"},
 		{
 			name:  "names of environment variables are case-insensitive",
@@ -126,6 +153,9 @@ func TestEndpoint(t *testing.T) {
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			if tc.felix == nil && !tc.unreadable {
+				tc.felix = map[string]FelixConfiguration{}
+			}
 			got := Endpoints(Input{Pods: []Pod{tc.pod}, FelixConfigurations: tc.felix, KubeControllers: tc.kube})
 			require.Len(t, got, 1)
 			require.Equal(t, tc.state, got[0].State)

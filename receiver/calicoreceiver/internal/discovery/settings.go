@@ -95,8 +95,8 @@ func parseBool(raw string) (value, ok bool) {
 }
 
 func parsePort(raw string) (int64, bool) {
-	port, err := strconv.ParseInt(raw, 10, 64)
-	return port, err == nil && validPort(port)
+	port, err := strconv.ParseInt(raw, 0, 32) // as IntParam in felix/config/param_types.go
+	return port, err == nil && port >= 0 && port <= 65535
 }
 
 func validPort(port int64) bool { return port > 0 && port <= 65535 }
@@ -105,8 +105,12 @@ func parseHost(raw string) (string, bool) { return raw, true }
 
 // felixServer applies Felix's order of sources: environment, FelixConfiguration node.<name>, FelixConfiguration default.
 func felixServer(pod Pod, configurations map[string]FelixConfiguration) metricsServer {
+	environment := env(pod, felixEnvPrefix)
+	if _, decided := environment[paramEnabled]; !decided && configurations == nil {
+		return metricsServer{unknown: "felixconfigurations may not be listed and watched"}
+	}
 	sources := []parameters{
-		env(pod, felixEnvPrefix),
+		environment,
 		configurations["node."+pod.Node].parameters(),
 		configurations["default"].parameters(),
 	}

@@ -23,7 +23,7 @@ const (
 	ServiceAccount AuthType = "serviceAccount"
 	// KubeConfig uses $KUBECONFIG or ~/.kube/config, as kubectl does.
 	KubeConfig AuthType = "kubeConfig"
-	// None uses no credentials.
+	// None uses no credentials, and does not verify the API server.
 	None AuthType = "none"
 )
 
@@ -47,8 +47,10 @@ func RESTConfig(auth AuthType, context string) (*rest.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auth_type: %s: %w", auth, err)
 	}
-	// The API server is part of the cluster: a proxy from the environment is meant for what lies outside.
-	config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	if auth != KubeConfig {
+		// The API server is part of the cluster: a proxy from the environment is meant for what lies outside.
+		config.Proxy = func(*http.Request) (*url.URL, error) { return nil, nil }
+	}
 	return config, nil
 }
 

@@ -4,7 +4,6 @@ package metadata
 
 import (
 	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/filter"
 )
 
 // CalicoIpamPoolInfoMetricConfig provides config for the calico_ipam_pool_info metric.
@@ -40,67 +39,14 @@ func DefaultMetricsConfig() MetricsConfig {
 	}
 }
 
-// ResourceAttributeConfig provides common config for a particular resource attribute.
-type ResourceAttributeConfig struct {
-	Enabled bool `mapstructure:"enabled"`
-	// Experimental: MetricsInclude defines a list of filters for attribute values.
-	// If the list is not empty, only metrics with matching resource attribute values will be emitted.
-	MetricsInclude []filter.Config `mapstructure:"metrics_include"`
-	// Experimental: MetricsExclude defines a list of filters for attribute values.
-	// If the list is not empty, metrics with matching resource attribute values will not be emitted.
-	// MetricsInclude has higher priority than MetricsExclude.
-	MetricsExclude []filter.Config `mapstructure:"metrics_exclude"`
-
-	enabledSetByUser bool
-}
-
-func (rac *ResourceAttributeConfig) Unmarshal(parser *confmap.Conf) error {
-	if parser == nil {
-		return nil
-	}
-	err := parser.Unmarshal(rac)
-	if err != nil {
-		return err
-	}
-	rac.enabledSetByUser = parser.IsSet("enabled")
-	return nil
-}
-
-// ResourceAttributesConfig provides config for calico resource attributes.
-type ResourceAttributesConfig struct {
-	K8sClusterName    ResourceAttributeConfig `mapstructure:"k8s.cluster.name"`
-	K8sClusterUID     ResourceAttributeConfig `mapstructure:"k8s.cluster.uid"`
-	ServiceInstanceID ResourceAttributeConfig `mapstructure:"service.instance.id"`
-	ServiceName       ResourceAttributeConfig `mapstructure:"service.name"`
-}
-
-func DefaultResourceAttributesConfig() ResourceAttributesConfig {
-	return ResourceAttributesConfig{
-		K8sClusterName: ResourceAttributeConfig{
-			Enabled: true,
-		},
-		K8sClusterUID: ResourceAttributeConfig{
-			Enabled: true,
-		},
-		ServiceInstanceID: ResourceAttributeConfig{
-			Enabled: true,
-		},
-		ServiceName: ResourceAttributeConfig{
-			Enabled: true,
-		},
-	}
-}
-
 // MetricsBuilderConfig is a configuration for calico metrics builder.
 type MetricsBuilderConfig struct {
-	Metrics            MetricsConfig            `mapstructure:"metrics"`
-	ResourceAttributes ResourceAttributesConfig `mapstructure:"resource_attributes"`
+	Metrics MetricsConfig `mapstructure:"metrics"`
 }
 
 func NewDefaultMetricsBuilderConfig() MetricsBuilderConfig {
 	return MetricsBuilderConfig{
-		Metrics:            DefaultMetricsConfig(),
-		ResourceAttributes: DefaultResourceAttributesConfig(),
+		Metrics: DefaultMetricsConfig(),
 	}
 }
 

@@ -30,12 +30,6 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 				},
-				ResourceAttributes: ResourceAttributesConfig{
-					K8sClusterName:    ResourceAttributeConfig{Enabled: true},
-					K8sClusterUID:     ResourceAttributeConfig{Enabled: true},
-					ServiceInstanceID: ResourceAttributeConfig{Enabled: true},
-					ServiceName:       ResourceAttributeConfig{Enabled: true},
-				},
 			},
 		},
 		{
@@ -46,19 +40,13 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: false,
 					},
 				},
-				ResourceAttributes: ResourceAttributesConfig{
-					K8sClusterName:    ResourceAttributeConfig{Enabled: false},
-					K8sClusterUID:     ResourceAttributeConfig{Enabled: false},
-					ServiceInstanceID: ResourceAttributeConfig{Enabled: false},
-					ServiceName:       ResourceAttributeConfig{Enabled: false},
-				},
 			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoIpamPoolInfoMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoIpamPoolInfoMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -71,54 +59,5 @@ func loadMetricsBuilderConfig(t *testing.T, name string) MetricsBuilderConfig {
 	require.NoError(t, err)
 	cfg := NewDefaultMetricsBuilderConfig()
 	require.NoError(t, sub.Unmarshal(&cfg, confmap.WithIgnoreUnused()))
-	return cfg
-}
-
-func TestResourceAttributesConfig(t *testing.T) {
-	tests := []struct {
-		name string
-		want ResourceAttributesConfig
-	}{
-		{
-			name: "default",
-			want: DefaultResourceAttributesConfig(),
-		},
-		{
-			name: "all_set",
-			want: ResourceAttributesConfig{
-				K8sClusterName:    ResourceAttributeConfig{Enabled: true},
-				K8sClusterUID:     ResourceAttributeConfig{Enabled: true},
-				ServiceInstanceID: ResourceAttributeConfig{Enabled: true},
-				ServiceName:       ResourceAttributeConfig{Enabled: true},
-			},
-		},
-		{
-			name: "none_set",
-			want: ResourceAttributesConfig{
-				K8sClusterName:    ResourceAttributeConfig{Enabled: false},
-				K8sClusterUID:     ResourceAttributeConfig{Enabled: false},
-				ServiceInstanceID: ResourceAttributeConfig{Enabled: false},
-				ServiceName:       ResourceAttributeConfig{Enabled: false},
-			},
-		},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			cfg := loadResourceAttributesConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(ResourceAttributeConfig{}))
-			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
-		})
-	}
-}
-
-func loadResourceAttributesConfig(t *testing.T, name string) ResourceAttributesConfig {
-	cm, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
-	require.NoError(t, err)
-	sub, err := cm.Sub(name)
-	require.NoError(t, err)
-	sub, err = sub.Sub("resource_attributes")
-	require.NoError(t, err)
-	cfg := DefaultResourceAttributesConfig()
-	require.NoError(t, sub.Unmarshal(&cfg))
 	return cfg
 }

@@ -4,7 +4,6 @@ package metadata
 
 import (
 	"go.opentelemetry.io/collector/component"
-	"go.opentelemetry.io/collector/filter"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
@@ -152,14 +151,12 @@ func newMetricCalicoIpamPoolInfo(cfg CalicoIpamPoolInfoMetricConfig) metricCalic
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                         MetricsBuilderConfig // config of the metrics builder.
-	startTime                      pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                int                  // maximum observed number of metrics per resource.
-	metricsBuffer                  pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                      component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter map[string]filter.Filter
-	resourceAttributeExcludeFilter map[string]filter.Filter
-	metricCalicoIpamPoolInfo       metricCalicoIpamPoolInfo
+	config                   MetricsBuilderConfig // config of the metrics builder.
+	startTime                pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity          int                  // maximum observed number of metrics per resource.
+	metricsBuffer            pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                component.BuildInfo  // contains version information.
+	metricCalicoIpamPoolInfo metricCalicoIpamPoolInfo
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -181,48 +178,17 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                         mbc,
-		startTime:                      pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                  pmetric.NewMetrics(),
-		buildInfo:                      settings.BuildInfo,
-		metricCalicoIpamPoolInfo:       newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
-		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
-	}
-	if mbc.ResourceAttributes.K8sClusterName.MetricsInclude != nil {
-		mb.resourceAttributeIncludeFilter["k8s.cluster.name"] = filter.CreateFilter(mbc.ResourceAttributes.K8sClusterName.MetricsInclude)
-	}
-	if mbc.ResourceAttributes.K8sClusterName.MetricsExclude != nil {
-		mb.resourceAttributeExcludeFilter["k8s.cluster.name"] = filter.CreateFilter(mbc.ResourceAttributes.K8sClusterName.MetricsExclude)
-	}
-	if mbc.ResourceAttributes.K8sClusterUID.MetricsInclude != nil {
-		mb.resourceAttributeIncludeFilter["k8s.cluster.uid"] = filter.CreateFilter(mbc.ResourceAttributes.K8sClusterUID.MetricsInclude)
-	}
-	if mbc.ResourceAttributes.K8sClusterUID.MetricsExclude != nil {
-		mb.resourceAttributeExcludeFilter["k8s.cluster.uid"] = filter.CreateFilter(mbc.ResourceAttributes.K8sClusterUID.MetricsExclude)
-	}
-	if mbc.ResourceAttributes.ServiceInstanceID.MetricsInclude != nil {
-		mb.resourceAttributeIncludeFilter["service.instance.id"] = filter.CreateFilter(mbc.ResourceAttributes.ServiceInstanceID.MetricsInclude)
-	}
-	if mbc.ResourceAttributes.ServiceInstanceID.MetricsExclude != nil {
-		mb.resourceAttributeExcludeFilter["service.instance.id"] = filter.CreateFilter(mbc.ResourceAttributes.ServiceInstanceID.MetricsExclude)
-	}
-	if mbc.ResourceAttributes.ServiceName.MetricsInclude != nil {
-		mb.resourceAttributeIncludeFilter["service.name"] = filter.CreateFilter(mbc.ResourceAttributes.ServiceName.MetricsInclude)
-	}
-	if mbc.ResourceAttributes.ServiceName.MetricsExclude != nil {
-		mb.resourceAttributeExcludeFilter["service.name"] = filter.CreateFilter(mbc.ResourceAttributes.ServiceName.MetricsExclude)
+		config:                   mbc,
+		startTime:                pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:            pmetric.NewMetrics(),
+		buildInfo:                settings.BuildInfo,
+		metricCalicoIpamPoolInfo: newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
 	}
 
 	for _, op := range options {
 		op.apply(mb)
 	}
 	return mb
-}
-
-// NewResourceBuilder returns a new resource builder that should be used to build a resource associated with for the emitted metrics.
-func (mb *MetricsBuilder) NewResourceBuilder() *ResourceBuilder {
-	return NewResourceBuilder(mb.config.ResourceAttributes)
 }
 
 // updateCapacity updates max length of metrics and resource attributes that will be used for the slice capacity.
@@ -286,16 +252,6 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 
 	for _, op := range options {
 		op.apply(rm)
-	}
-	for attr, filter := range mb.resourceAttributeIncludeFilter {
-		if val, ok := rm.Resource().Attributes().Get(attr); ok && !filter.Matches(val.AsString()) {
-			return
-		}
-	}
-	for attr, filter := range mb.resourceAttributeExcludeFilter {
-		if val, ok := rm.Resource().Attributes().Get(attr); ok && filter.Matches(val.AsString()) {
-			return
-		}
 	}
 
 	if ils.Metrics().Len() > 0 {

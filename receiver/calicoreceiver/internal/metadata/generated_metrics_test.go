@@ -42,15 +42,6 @@ func TestMetricsBuilder(t *testing.T) {
 			resAttrsSet: testDataSetNone,
 			expectEmpty: true,
 		},
-		{
-			name:        "filter_set_include",
-			resAttrsSet: testDataSetAll,
-		},
-		{
-			name:        "filter_set_exclude",
-			resAttrsSet: testDataSetAll,
-			expectEmpty: true,
-		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -70,12 +61,7 @@ func TestMetricsBuilder(t *testing.T) {
 			allMetricsCount++
 			mb.RecordCalicoIpamPoolInfoDataPoint(ts, 1, "ippool-val", "cidr-val", AttributeIPFamilyIPv4, 10, AttributeStateEnabled, "allowed_uses-val", "assignment_mode-val", "encapsulation-val")
 
-			rb := mb.NewResourceBuilder()
-			rb.SetK8sClusterName("k8s.cluster.name-val")
-			rb.SetK8sClusterUID("k8s.cluster.uid-val")
-			rb.SetServiceInstanceID("service.instance.id-val")
-			rb.SetServiceName("service.name-val")
-			res := rb.Emit()
+			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
 
 			if tt.expectEmpty {
