@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,7 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
 )
 
-func newDemo(repo *repository) *cobra.Command {
+func newDemo(repo *repository, out *progress.Printer) *cobra.Command {
 	var flags labFlags
 	var options demo.Options
 	cmd := &cobra.Command{
@@ -32,7 +31,6 @@ With --once nothing changes, the table is shown once, and the exit code is 0 onl
 				return err
 			}
 			labOptions.Churn = !options.Once
-			out := progress.New(os.Stdout)
 			running, err := lab.Up(cmd.Context(), labOptions, out)
 			if err != nil {
 				return err

@@ -193,7 +193,7 @@ func newStatus() *cobra.Command {
 	return withState(&cobra.Command{
 		Use: "status --state DIR", Short: "Show where the parts of a running lab are and whether they answer", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := state.Read(dir)
+			s, err := lab.ReadRunning(dir)
 			if err != nil {
 				return err
 			}

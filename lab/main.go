@@ -19,8 +19,13 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
 )
 
-// interruptedCode is what shells give a command that Ctrl-C ended.
-const interruptedCode = 130
+// What shells give a command that Ctrl-C ended, or that wrote to a pipe which nobody reads.
+const (
+	interruptedCode = 130
+	brokenPipeCode  = 141
+)
+
+var errBrokenPipe = errors.New("nobody reads the output any more")
 
 func main() { os.Exit(run()) }
 
@@ -29,14 +34,29 @@ func run() (code int) {
 	defer stop()
 	// A second Ctrl-C ends the lab at once; the kernel then ends its parts.
 	context.AfterFunc(ctx, stop)
+	// Asked for, the signal does not end the lab where it stands: the write fails, and that stops it in order. It is not looked
+	// at, because it may come from any connection.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	out := progress.New(os.Stdout)
+	out.OnBroken(func() { cancel(errBrokenPipe) })
 	// client-go logs through a global logger; what matters of it comes back as errors.
 	klog.SetLogger(logr.Discard())
-	err := newRoot().ExecuteContext(ctx)
+	err := newRoot(out).ExecuteContext(ctx)
 	switch {
+	case errors.Is(context.Cause(ctx), errBrokenPipe):
+		fmt.Fprintln(os.Stderr, "lab:", errBrokenPipe)
+		return brokenPipeCode
 	case err == nil:
 		return 0
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(os.Stderr, "lab: interrupted")
+	case ctx.Err() != nil:
+		// Whatever failed, failed after the interrupt, and mostly because of it, in words that need not say so.
+		if errors.Is(err, context.Canceled) {
+			fmt.Fprintln(os.Stderr, "lab: interrupted")
+		} else {
+			fmt.Fprintln(os.Stderr, "lab: interrupted:", err)
+		}
 		return interruptedCode
 	default:
 		fmt.Fprintln(os.Stderr, "lab:", err)
@@ -67,7 +87,7 @@ func (r *repository) bin(flag string) (string, error) {
 	return filepath.Join(root, "bin", "lab"), nil
 }
 
-func newRoot() *cobra.Command {
+func newRoot(out *progress.Printer) *cobra.Command {
 	repo := &repository{}
 	root := &cobra.Command{
 		Use:   "lab",
@@ -84,12 +104,12 @@ Debian packages iptables, ipset and iproute2, and is left out where these are mi
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&repo.root, "root", "", "repository that holds lab/go.mod (default: at or above the current directory)")
-	root.AddCommand(newBuild(repo), newUp(repo), newDemo(repo), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus())
+	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus())
 	root.AddCommand(newNamespaceCommands()...)
 	return root
 }
 
-func newBuild(repo *repository) *cobra.Command {
+func newBuild(repo *repository, out *progress.Printer) *cobra.Command {
 	var bin string
 	cmd := &cobra.Command{
 		Use:   "build",
@@ -104,7 +124,7 @@ func newBuild(repo *repository) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return build.Build(cmd.Context(), root, dir, progress.New(os.Stdout))
+			return build.Build(cmd.Context(), root, dir, out)
 		},
 	}
 	cmd.Flags().StringVar(&bin, "bin", "", "directory for the programs (default: bin/lab under the repository)")
@@ -125,9 +145,9 @@ func newNamespaceCommands() []*cobra.Command {
 			},
 		},
 		{
-			Use: netns.ProbeCommand, Hidden: true, Args: cobra.NoArgs,
-			RunE: func(cmd *cobra.Command, _ []string) error {
-				backend, err := netns.Probe(cmd.Context())
+			Use: netns.ProbeCommand, Hidden: true, Args: cobra.ExactArgs(2),
+			RunE: func(cmd *cobra.Command, args []string) error {
+				backend, err := netns.Probe(cmd.Context(), args[0], args[1])
 				if err == nil {
 					fmt.Fprintln(cmd.OutOrStdout(), backend)
 				}

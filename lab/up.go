@@ -58,7 +58,7 @@ func (f *labFlags) options(repo *repository) (lab.Options, error) {
 	return options, nil
 }
 
-func newUp(repo *repository) *cobra.Command {
+func newUp(repo *repository, out *progress.Printer) *cobra.Command {
 	var flags labFlags
 	var state string
 	var churn bool
@@ -75,17 +75,16 @@ outlives the command, even if it is killed.`,
 				return err
 			}
 			options.StateDir, options.Churn = state, churn
-			return up(cmd.Context(), options)
+			return up(cmd.Context(), options, out)
 		},
 	}
 	flags.register(cmd)
-	cmd.Flags().StringVar(&state, "state", "", "directory for data, logs and lab.json (default: a temporary one, removed at the end)")
+	cmd.Flags().StringVar(&state, "state", "", "directory for data, logs and lab.json, new, empty or a lab's (default: a temporary one, removed at the end)")
 	cmd.Flags().BoolVar(&churn, "churn", false, "allocate and release addresses all the time")
 	return cmd
 }
 
-func up(ctx context.Context, options lab.Options) error {
-	out := progress.New(os.Stdout)
+func up(ctx context.Context, options lab.Options, out *progress.Printer) error {
 	started := time.Now()
 	running, err := lab.Up(ctx, options, out)
 	if err != nil {

@@ -10,9 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
 )
+
+// interruptGrace is how long the go command and what it runs may take to end.
+const interruptGrace = 10 * time.Second
 
 // labModule is the go.mod line by which the repository's root is recognised.
 const labModule = "module github.com/otelcol-calico/otelcol-calico/lab"
@@ -46,13 +51,13 @@ func Build(ctx context.Context, root, bin string, out *progress.Printer) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return fmt.Errorf("--bin: %w", err)
 	}
-	goVersion, err := run(ctx, labDir, "env", "GOVERSION")
-	if err != nil {
-		return err
-	}
 	all, done := len(Programs()), 0
 	for _, m := range modules {
-		want, err := stamp(labDir, m, strings.TrimSpace(goVersion))
+		goVersion, err := moduleGoVersion(ctx, labDir, m)
+		if err != nil {
+			return err
+		}
+		want, err := stamp(labDir, m, goVersion)
 		if err != nil {
 			return err
 		}
@@ -89,6 +94,12 @@ func Build(ctx context.Context, root, bin string, out *progress.Printer) error {
 	return nil
 }
 
+// moduleGoVersion is the version of Go that the module is built with, which its go.mod has a say in.
+func moduleGoVersion(ctx context.Context, labDir string, m module) (string, error) {
+	version, err := run(ctx, filepath.Join(labDir, m.dir), "env", "GOVERSION")
+	return strings.TrimSpace(version), err
+}
+
 func flags(m module) []string {
 	args := []string{"-trimpath", "-ldflags=-s -w"}
 	if m.tags != "" {
@@ -99,18 +110,23 @@ func flags(m module) []string {
 
 // run runs the go command. The person's GOFLAGS, workspace and cross-compilation must not change what is built.
 func run(ctx context.Context, dir string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	// go build removes its temporary files on no signal.
+	temporary, err := os.MkdirTemp("", "lab-build-")
+	if err != nil {
+		return "", fmt.Errorf("make a temporary directory: %w", err)
+	}
+	defer os.RemoveAll(temporary)
+	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=", "GOARCH=")
-	// The compiler must not outlive an interrupted build; its group is its own, so that it ends by the context only.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.Env = append(os.Environ(), "GOFLAGS=-mod=readonly -buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=", "GOARCH=", "GOTMPDIR="+temporary)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return "", ctx.Err()
-		}
+	// SIGINT is the only signal that the go command handles, and it starts compilers.
+	err = process.Run(ctx, cmd, process.RunOptions{Interrupt: syscall.SIGINT, Grace: interruptGrace, Family: true})
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if err != nil {
 		return "", fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, strings.TrimSpace(stdout.String()+stderr.String()))
 	}
 	return stdout.String(), nil
@@ -121,10 +137,17 @@ func copyCRDs(ctx context.Context, labDir, bin string) error {
 	if err != nil {
 		return err
 	}
+	return copyCRDsOf(strings.TrimSpace(moduleDir), bin)
+}
+
+func copyCRDsOf(moduleDir, bin string) error {
 	for dir, pattern := range crdSources {
-		paths, err := filepath.Glob(filepath.Join(strings.TrimSpace(moduleDir), filepath.FromSlash(pattern)))
-		if err != nil || len(paths) == 0 {
-			return fmt.Errorf("find the CRDs %s in module %s: %d found: %w", pattern, calicoModule, len(paths), err)
+		paths, err := filepath.Glob(filepath.Join(moduleDir, filepath.FromSlash(pattern)))
+		if err == nil && len(paths) == 0 {
+			err = errors.New("there are none")
+		}
+		if err != nil {
+			return fmt.Errorf("find the CRDs %s in module %s: %w", pattern, calicoModule, err)
 		}
 		target := filepath.Join(bin, "crds", dir)
 		if err := os.RemoveAll(target); err != nil {

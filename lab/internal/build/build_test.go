@@ -1,9 +1,11 @@
 package build
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -109,7 +111,7 @@ func TestFindRoot(t *testing.T) {
 
 func TestProgramsAreNamedOnce(t *testing.T) {
 	require.ElementsMatch(t, []string{
-		"calico-felix", "calico-kube-controllers", "calico-typha", "calicoctl", "etcd", "kube-apiserver", "prometheus", "promtool",
+		"calico-felix", "calico-kube-controllers", "calico-typha", "calicoctl", "etcd", "kube-apiserver", "prometheus",
 	}, Programs())
 }
 
@@ -120,4 +122,45 @@ func TestAFailedBuildShowsWhatTheCompilerSaid(t *testing.T) {
 	t.Setenv("GOFLAGS", "-mod=vendor -nonsense")
 	_, err := run(t.Context(), dir, "build", "-o", filepath.Join(dir, "out"), ".")
 	require.ErrorContains(t, err, "undefined: undefinedName")
+}
+
+func TestTheVersionOfGoIsTheModules(t *testing.T) {
+	tools := t.TempDir()
+	write(t, filepath.Join(tools, "go"), "#!/bin/sh\necho \"$* in ${PWD##*/}\"\n")
+	require.NoError(t, os.Chmod(filepath.Join(tools, "go"), 0o755))
+	t.Setenv("PATH", tools)
+	version, err := moduleGoVersion(t.Context(), testLab(t), testModule)
+	require.NoError(t, err)
+	require.Equal(t, "env GOVERSION in m", version)
+}
+
+func TestAModuleWithoutCRDsIsNamed(t *testing.T) {
+	err := copyCRDsOf(t.TempDir(), t.TempDir())
+	require.ErrorContains(t, err, "in module "+calicoModule+": there are none")
+	require.NotContains(t, err.Error(), "%!")
+}
+
+func TestAnInterruptedBuildLeavesNoTemporaryFiles(t *testing.T) {
+	dir, temporary := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(dir, "go.mod"), "module slow\n\ngo 1.24\n")
+	write(t, filepath.Join(dir, "main.go"), "package main\n\nfunc main() {}\n")
+	started := filepath.Join(dir, "started")
+	write(t, filepath.Join(dir, "slow"), "#!/bin/sh\n: >"+started+"\nexec sleep 600\n")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "slow"), 0o755))
+	t.Setenv("TMPDIR", temporary)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() {
+		_, err := run(ctx, dir, "build", "-toolexec", filepath.Join(dir, "slow"), "-o", os.DevNull, ".")
+		ran <- err
+	}()
+	require.Eventually(t, func() bool {
+		_, err := os.Stat(started)
+		return err == nil
+	}, time.Minute, 10*time.Millisecond)
+	cancel()
+	require.ErrorIs(t, <-ran, context.Canceled)
+	entries, err := os.ReadDir(temporary)
+	require.NoError(t, err)
+	require.Empty(t, entries)
 }

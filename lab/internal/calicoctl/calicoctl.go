@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
 )
 
 const timeout = 30 * time.Second
@@ -18,11 +20,11 @@ const timeout = 30 * time.Second
 func Show(ctx context.Context, program, kubeconfig string, flags ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, append([]string{"ipam", "show", "--allow-version-mismatch"}, flags...)...)
+	cmd := exec.Command(program, append([]string{"ipam", "show", "--allow-version-mismatch"}, flags...)...)
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "DATASTORE_TYPE=kubernetes", "KUBECONFIG=" + kubeconfig}
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	if err := process.Run(ctx, cmd, process.RunOptions{}); err != nil {
 		return "", fmt.Errorf("calicoctl ipam show: %w: %s", err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil

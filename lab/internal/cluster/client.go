@@ -31,9 +31,7 @@ const (
 type Client struct {
 	Kube    kubernetes.Interface
 	Dynamic dynamic.Interface
-	// Config is what both clients were made from.
-	Config *rest.Config
-	mapper *restmapper.DeferredDiscoveryRESTMapper
+	mapper  *restmapper.DeferredDiscoveryRESTMapper
 }
 
 // NewClient returns a Client for the cluster that the kubeconfig file names.
@@ -54,7 +52,7 @@ func NewClient(kubeconfig string) (*Client, error) {
 		return nil, fmt.Errorf("create dynamic client: %w", err)
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(kube.Discovery()))
-	return &Client{Kube: kube, Dynamic: dyn, Config: config, mapper: mapper}, nil
+	return &Client{Kube: kube, Dynamic: dyn, mapper: mapper}, nil
 }
 
 // Apply creates or updates one object of any kind by server-side apply.

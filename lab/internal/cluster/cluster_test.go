@@ -3,6 +3,7 @@ package cluster
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -59,9 +60,22 @@ func TestCredentialsAreVerifiableAndPrivate(t *testing.T) {
 
 	path := filepath.Join(dir, "kubeconfig")
 	require.NoError(t, credentials.WriteKubeconfig(path, "https://198.18.0.1:6443", "admin", "secret"))
-	info, err := os.Stat(path)
+	files := 0
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		files++
+		info, err := entry.Info()
+		if err == nil {
+			require.Equal(t, os.FileMode(0o600), info.Mode().Perm(), path)
+		}
+		return err
+	}))
+	require.Equal(t, 6, files, "three keys and tokens, two certificates and the kubeconfig")
+	info, err := os.Stat(filepath.Join(dir, "pki"))
 	require.NoError(t, err)
-	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+	require.Equal(t, os.FileMode(0o700), info.Mode().Perm())
 	config, err := clientcmd.BuildConfigFromFlags("", path)
 	require.NoError(t, err)
 	require.Equal(t, "secret", config.BearerToken)

@@ -1,10 +1,13 @@
 package demo
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/utils/ptr"
@@ -88,7 +91,51 @@ func TestWriteTable(t *testing.T) {
 | small-pool          | 10.50.0.0/27 |   32 |         32 |     100.0 % |          0 |               31 |              32 | DIFFERS |
 +---------------------+--------------+------+------------+-------------+------------+------------------+-----------------+---------+
 DIFFERS: small-pool (10.50.0.0/27): used is 32, IPS IN USE is 31; utilisation is 100.0 %, by calicoctl's numbers it is 96.9 %
+Calico before 3.33 publishes no reservations: AVAILABLE counts reserved addresses too.
 `, out.String())
+}
+
+func TestWriteTableIsSilentAboutReservationsWherePrometheusHasThem(t *testing.T) {
+	row := Row{PoolReading: reading("p", "10.0.0.0/24", 1, 256, 239)}
+	row.Reserved = ptr.To(16.0)
+	var out strings.Builder
+	WriteTable(&out, []Row{row, {PoolReading: reading("q", "10.1.0.0/24", 1, 256, 255)}})
+	require.NotContains(t, out.String(), noReservations)
+}
+
+func TestSettleGoesOnAfterAFailure(t *testing.T) {
+	different := comparison{rows: []Row{{Differences: []string{"used"}}}}
+	for _, test := range []struct {
+		name    string
+		answers []any
+		timeout time.Duration
+		want    comparison
+		err     string
+	}{
+		{"a query that failed once is asked again", []any{errors.New("query"), comparison{}}, time.Minute, comparison{}, ""},
+		{"a difference may vanish", []any{different, comparison{}}, time.Minute, comparison{}, ""},
+		{"the difference that is left is returned", []any{different}, 0, different, ""},
+		{"the last error is returned when time is over", []any{errors.New("calicoctl")}, 0, comparison{}, "calicoctl"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			asked := 0
+			got, err := settle(t.Context(), test.timeout, func(context.Context) (comparison, error) {
+				answer := test.answers[asked]
+				asked++
+				if err, failed := answer.(error); failed {
+					return comparison{}, err
+				}
+				return answer.(comparison), nil
+			})
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+			} else {
+				require.NoError(t, err)
+			}
+			require.Equal(t, test.want, got)
+			require.Equal(t, len(test.answers), asked)
+		})
+	}
 }
 
 func TestWriteComparisonShowsWhatHasNoAnswerAsADash(t *testing.T) {

@@ -61,19 +61,7 @@ func Run(ctx context.Context, running *lab.Lab, options Options, out *progress.P
 		return err
 	}
 	// A part that ends ends the demo, whatever it is doing.
-	ctx, cancel := context.WithCancelCause(ctx)
-	watched := make(chan struct{})
-	go func() {
-		defer close(watched)
-		cancel(running.Wait(ctx))
-	}()
-	err = d.show(ctx)
-	if cause := context.Cause(ctx); ctx.Err() != nil && !errors.Is(cause, context.Canceled) {
-		err = cause
-	}
-	cancel(nil)
-	<-watched
-	return err
+	return running.Watch(ctx, d.show)
 }
 
 func (d *Demo) startCollector() error {
@@ -109,17 +97,23 @@ func (d *Demo) show(ctx context.Context) error {
 	if d.options.Once {
 		return d.showOnce(ctx)
 	}
+	return d.showLive(ctx)
+}
+
+func (d *Demo) showLive(ctx context.Context) error {
 	ticker := time.NewTicker(d.options.Interval)
 	defer ticker.Stop()
 	for {
 		// Addresses come and go meanwhile: what is shown is the first moment at which the newest change has arrived.
-		rows, reading, err := d.settle(ctx, d.options.Interval)
-		if ctx.Err() != nil {
+		now, err := settle(ctx, d.options.Interval, d.compare)
+		switch {
+		case ctx.Err() != nil:
 			return nil
-		} else if err != nil {
-			return err
+		case err != nil:
+			d.out.Printf("no table at %s: %v", time.Now().Format(time.TimeOnly), err)
+		default:
+			d.write(now)
 		}
-		d.write(rows, reading)
 		select {
 		case <-ctx.Done():
 			return nil
@@ -129,17 +123,16 @@ func (d *Demo) show(ctx context.Context) error {
 }
 
 func (d *Demo) showOnce(ctx context.Context) error {
-	var rows []Row
-	var reading Reading
+	var now comparison
 	err := d.out.Step("waiting for the numbers to settle", func() (err error) {
-		rows, reading, err = d.settle(ctx, agreementTimeout)
+		now, err = settle(ctx, agreementTimeout, d.compare)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	d.write(rows, reading)
-	if lines := Disagreement(rows); len(lines) > 0 {
+	d.write(now)
+	if lines := Disagreement(now.rows); len(lines) > 0 {
 		return fmt.Errorf("%w after %s:\n%s", ErrDisagreement, agreementTimeout, strings.Join(lines, "\n"))
 	}
 	d.out.Printf("every pool agrees with calicoctl")
@@ -174,49 +167,56 @@ func (d *Demo) awaitSeries(ctx context.Context) error {
 	})
 }
 
-// settle compares both sides until they agree or timeout is over, and returns the last comparison.
-func (d *Demo) settle(ctx context.Context, timeout time.Duration) ([]Row, Reading, error) {
+// comparison is both sides at one moment.
+type comparison struct {
+	rows    []Row
+	reading Reading
+}
+
+// settle compares both sides until they agree or timeout is over, and returns the last comparison. One that fails counts as
+// one that differs: the next may succeed.
+func settle(ctx context.Context, timeout time.Duration, compare func(context.Context) (comparison, error)) (comparison, error) {
 	deadline := time.Now().Add(timeout)
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
 	for {
-		rows, reading, err := d.compare(ctx)
-		if err != nil || len(Disagreement(rows)) == 0 || time.Now().After(deadline) {
-			return rows, reading, err
+		now, err := compare(ctx)
+		if err == nil && len(Disagreement(now.rows)) == 0 || time.Now().After(deadline) {
+			return now, err
 		}
 		select {
 		case <-ctx.Done():
-			return nil, Reading{}, ctx.Err()
+			return comparison{}, ctx.Err()
 		case <-ticker.C:
 		}
 	}
 }
 
-func (d *Demo) compare(ctx context.Context) ([]Row, Reading, error) {
+func (d *Demo) compare(ctx context.Context) (comparison, error) {
 	reading, err := d.prometheus.Read(ctx)
 	if err != nil {
-		return nil, reading, err
+		return comparison{}, err
 	}
 	output, err := calicoctl.Show(ctx, filepath.Join(d.lab.State.BinDir, "calicoctl"), d.lab.State.AdminKubeconfig)
 	if err != nil {
-		return nil, reading, err
+		return comparison{}, err
 	}
 	reference, err := calicoctl.ParseShow(output)
 	if err != nil {
-		return nil, reading, err
+		return comparison{}, err
 	}
-	return Compare(reading.Pools, reference), reading, nil
+	return comparison{rows: Compare(reading.Pools, reference), reading: reading}, nil
 }
 
-func (d *Demo) write(rows []Row, reading Reading) {
+func (d *Demo) write(now comparison) {
 	var text strings.Builder
 	if d.out.Terminal() && !d.options.Once {
 		text.WriteString(clearScreen)
 	}
 	fmt.Fprintf(&text, "\nIP pools as Prometheus has them, %s, beside calicoctl\n", time.Now().Format(time.TimeOnly))
-	WriteTable(&text, rows)
+	WriteTable(&text, now.rows)
 	text.WriteString("\n")
-	WriteComparison(&text, reading)
+	WriteComparison(&text, now.reading)
 	fmt.Fprintf(&text, "\nPrometheus    %s\nhealth check  http://%s/\n", GraphURL(d.lab.State.PrometheusURL), d.health)
 	if !d.options.Once {
 		text.WriteString("Ctrl-C stops everything\n")

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"net/url"
+	"slices"
 	"strconv"
 
 	"github.com/olekukonko/tablewriter"
@@ -12,6 +13,9 @@ import (
 
 // exactLimit is the size up to which addresses are printed digit by digit; a float64 counts in steps above it.
 const exactLimit = 1 << 53
+
+// noReservations explains AVAILABLE where there is no series ipam_ippool_reserved.
+const noReservations = "Calico before 3.33 publishes no reservations: AVAILABLE counts reserved addresses too."
 
 func addresses(value float64) string {
 	if math.Abs(value) < exactLimit {
@@ -36,7 +40,7 @@ func orDash(text string) string {
 
 func percentOfRatio(ratio float64) string { return fmt.Sprintf("%.1f %%", ratio*100) }
 
-// WriteTable writes the rows, and below them every difference.
+// WriteTable writes the rows, and below them every difference and what the numbers cannot show.
 func WriteTable(out io.Writer, rows []Row) {
 	table := tablewriter.NewWriter(out)
 	table.SetAutoFormatHeaders(false)
@@ -61,6 +65,10 @@ func WriteTable(out io.Writer, rows []Row) {
 	table.Render()
 	for _, line := range Disagreement(rows) {
 		fmt.Fprintln(out, "DIFFERS:", line)
+	}
+	reserved := slices.ContainsFunc(rows, func(row Row) bool { return row.Reserved != nil })
+	if len(rows) > 0 && !reserved {
+		fmt.Fprintln(out, noReservations)
 	}
 }
 

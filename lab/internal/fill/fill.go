@@ -19,6 +19,12 @@ const (
 	MinNodes = 2
 )
 
+// Borrower is the number of the node that finds no free block of SmallPool and so borrows from those of others.
+func Borrower(nodes int) int { return min(nodes, smallPoolNodes) }
+
+// DefaultPoolPods is how many pods DefaultPool has addresses for beside the reservation and the nodes' tunnels.
+func DefaultPoolPods(nodes int) int { return defaultPoolSize - reservedSize - nodes }
+
 // AllocateTunnels gives every node its tunnel address. Felix starts anew when its node's changes, so this comes first.
 func AllocateTunnels(ctx context.Context, c *ipamops.Client, nodes int) error {
 	for i := range nodes {
@@ -66,8 +72,8 @@ func Allocate(ctx context.Context, c *ipamops.Client, nodes int, progress func(d
 		})
 	}
 	group.Go(func() error {
-		// In order: the last node must find no free block, so that it borrows.
-		borrower := min(nodes, smallPoolNodes)
+		// In order: the borrower must find no free block.
+		borrower := Borrower(nodes)
 		for i := 1; i < borrower; i++ {
 			if err := take(SmallPool, cluster.NodeName(i), ownBlock); err != nil {
 				return err

@@ -29,6 +29,7 @@ const (
 	defaultPoolSize  = 256
 	smallPoolSize    = 32
 	reservedCIDR     = "192.168.0.0/28"
+	reservedSize     = 16
 	loadBalancerCIDR = "10.70.0.0/26"
 )
 

@@ -87,10 +87,7 @@ func (c *Client) allocateOne(ctx context.Context, pool string, net *cnet.IPNet, 
 		ipam.AttributeTimestamp: time.Now().UTC().String(),
 	})
 	if err != nil {
-		// The caller's context may be the reason for the failure.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-		defer cancel()
-		return Allocation{}, errors.Join(err, c.deletePod(ctx, allocation.Pod))
+		return Allocation{}, errors.Join(err, c.undo(ctx, allocation))
 	}
 	allocation.IP = ip
 	pod.Annotations[ipAnnotation] = ip
@@ -98,9 +95,18 @@ func (c *Client) allocateOne(ctx context.Context, pool string, net *cnet.IPNet, 
 	pod.Status = cluster.RunningStatus(pod, ip, cluster.InternalIP(host))
 	// Calico's CNI plugin writes its annotations through the status subresource as well.
 	if _, err := pods.UpdateStatus(ctx, pod, metav1.UpdateOptions{}); err != nil {
-		return allocation, fmt.Errorf("update the status of pod %q: %w", allocation.Pod, err)
+		err = fmt.Errorf("update the status of pod %q: %w", allocation.Pod, err)
+		return Allocation{}, errors.Join(err, c.undo(ctx, allocation))
 	}
 	return allocation, nil
+}
+
+// undo removes what a failed allocation may have left: the address, if it got that far, and the Pod.
+func (c *Client) undo(ctx context.Context, a Allocation) error {
+	// The caller's context may be the reason for the failure.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
+	defer cancel()
+	return c.ReleaseAllocation(ctx, a)
 }
 
 // AllocateTunnel gives node its IP-in-IP tunnel address from pool, as calico-node does at its start, and notes it on the Node.

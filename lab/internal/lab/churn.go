@@ -11,18 +11,39 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/ipamops"
 )
 
-// Churn keeps the default pool's pods within these numbers, so that its utilisation moves without ever filling it.
-const (
-	churnLowest  = 90
-	churnHighest = 190
-	churnBatch   = 6
-)
+// churnBatch is how many addresses come or go at a time, at most.
+const churnBatch = 6
+
+// tide turns the number of pods that hold an address between two bounds, so that the utilisation of a pool moves without
+// ever filling it.
+type tide struct {
+	lowest, highest int
+	falling         bool
+}
+
+// newTide returns the tide of a pool that has addresses for so many pods.
+func newTide(capacity int) tide { return tide{lowest: capacity * 2 / 5, highest: capacity * 4 / 5} }
+
+// next returns how many pods come and go where held is how many there are; busy and idle are how many that are in a batch.
+func (t *tide) next(held, busy, idle int) (come, gone int) {
+	switch {
+	case held >= t.highest:
+		t.falling = true
+	case held <= t.lowest:
+		t.falling = false
+	}
+	come, gone = busy, idle
+	if t.falling {
+		come, gone = idle, busy
+	}
+	return come, min(gone, held)
+}
 
 // churn allocates and releases addresses until ctx is done, as pods of a busy cluster come and go.
 func (l *Lab) churn(ctx context.Context) {
 	ticker := time.NewTicker(l.options.ChurnInterval)
 	defer ticker.Stop()
-	rising := true
+	level := newTide(fill.DefaultPoolPods(l.options.Nodes))
 	failing := false
 	for {
 		select {
@@ -30,16 +51,7 @@ func (l *Lab) churn(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		held, err := l.ipam.Allocations(ctx, fill.DefaultPool)
-		if err == nil {
-			switch {
-			case len(held) >= churnHighest:
-				rising = false
-			case len(held) <= churnLowest:
-				rising = true
-			}
-			err = l.churnOnce(ctx, rising)
-		}
+		err := l.churnOnce(ctx, &level)
 		if err != nil && ctx.Err() == nil && !failing {
 			l.out.Printf("churn: %v (it goes on; further failures are not shown)", err)
 		}
@@ -47,17 +59,20 @@ func (l *Lab) churn(ctx context.Context) {
 	}
 }
 
-func (l *Lab) churnOnce(ctx context.Context, rising bool) error {
-	come, gone := 1+rand.IntN(churnBatch), rand.IntN(2)
-	if !rising {
-		come, gone = gone, come
+func (l *Lab) churnOnce(ctx context.Context, level *tide) error {
+	held, err := l.ipam.Allocations(ctx, fill.DefaultPool)
+	if err != nil {
+		return err
 	}
+	come, gone := level.next(len(held), 1+rand.IntN(churnBatch), rand.IntN(2))
 	if _, err := l.ipam.Release(ctx, fill.DefaultPool, gone); err != nil {
 		return err
 	}
 	node := cluster.NodeName(1 + rand.IntN(l.options.Nodes))
-	_, err := l.ipam.Allocate(ctx, fill.DefaultPool, node, come)
+	_, err = l.ipam.Allocate(ctx, fill.DefaultPool, node, come)
 	if errors.Is(err, ipamops.ErrNoAddress) {
+		// Somebody else fills the pool.
+		level.falling = true
 		return nil
 	}
 	return err

@@ -12,15 +12,19 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
 )
 
-// prepareFelix makes the link to Felix' namespace, or says why Felix is left out.
+// prepareFelix chooses the link to Felix' namespace, or says why Felix is left out.
 func (l *Lab) prepareFelix(ctx context.Context) error {
 	if l.options.Felix == FelixOff {
 		l.State.Felix = "left out by --felix off"
 		return nil
 	}
 	backend, err := netns.Support(ctx)
+	var link netns.Link
 	if err == nil {
-		l.link, err = netns.NewLink()
+		link, err = netns.NewLink()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	if err != nil {
 		if l.options.Felix == FelixOn {
@@ -30,7 +34,7 @@ func (l *Lab) prepareFelix(ctx context.Context) error {
 		l.out.Printf("Felix is left out: %v", err)
 		return nil
 	}
-	l.iptablesBackend = backend
+	l.link, l.iptablesBackend = &link, backend
 	l.placement.FelixAddress = l.link.Inside
 	// Typha listens on all addresses of this machine, and 127.0.0.1 would be Felix' own.
 	l.placement.TyphaAddress = l.link.Host
@@ -39,15 +43,7 @@ func (l *Lab) prepareFelix(ctx context.Context) error {
 }
 
 func (l *Lab) startFelix(credentials *cluster.Credentials) error {
-	var err error
-	if l.forwarder, err = netns.NewForwarder(l.link.Host, loopback(l.ports.apiserver)); err != nil {
-		return err
-	}
-	kubeconfig := l.path("felix.kubeconfig")
-	err = credentials.WriteKubeconfig(kubeconfig, "https://"+l.forwarder.Address(), "admin", credentials.AdminToken)
-	if err != nil {
-		return err
-	}
+	kubeconfig := l.path(felixKubeconfig)
 	self, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find the lab's own executable: %w", err)
@@ -57,7 +53,7 @@ func (l *Lab) startFelix(credentials *cluster.Credentials) error {
 		return fmt.Errorf("create a pipe to the namespace: %w", err)
 	}
 	child, err := l.supervisor.Start(process.Spec{
-		Name: partFelix, Path: self, Args: netns.Command(l.link, l.bin(partFelix)), Dir: l.options.StateDir, Tier: tierClients,
+		Name: partFelix, Path: self, Args: netns.Command(*l.link, l.bin(partFelix)), Dir: l.options.StateDir, Tier: tierClients,
 		Cloneflags: netns.Cloneflags, ExtraFiles: []*os.File{gate},
 		Env: l.env(l.placement.FelixEnv(),
 			"KUBECONFIG="+kubeconfig,
@@ -71,8 +67,20 @@ func (l *Lab) startFelix(credentials *cluster.Credentials) error {
 	if err != nil {
 		return errors.Join(err, opener.Close())
 	}
-	if err := l.link.Attach(child.Pid()); err != nil {
+	if err := l.connectFelix(child.Pid(), kubeconfig, credentials); err != nil {
 		return errors.Join(err, opener.Close())
 	}
 	return netns.Release(opener)
+}
+
+// connectFelix gives the process that waits in its namespace what Felix needs of this machine.
+func (l *Lab) connectFelix(pid int, kubeconfig string, credentials *cluster.Credentials) error {
+	if err := l.link.Connect(pid); err != nil {
+		return err
+	}
+	var err error
+	if l.forwarder, err = netns.NewForwarder(l.link.Host, loopback(l.ports.apiserver)); err != nil {
+		return err
+	}
+	return credentials.WriteKubeconfig(kubeconfig, "https://"+l.forwarder.Address(), "admin", credentials.AdminToken)
 }

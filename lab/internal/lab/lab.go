@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/fill"
@@ -26,6 +27,7 @@ type Lab struct {
 	options    Options
 	out        *progress.Printer
 	temporary  bool
+	claim      *state.Claim
 	supervisor *process.Supervisor
 	ipam       *ipamops.Client
 	placement  cluster.Placement
@@ -50,17 +52,21 @@ func Up(ctx context.Context, options Options, out *progress.Printer) (*Lab, erro
 		return nil, err
 	}
 	l := &Lab{options: options, out: out, cancel: func() {}}
-	if err := l.prepare(ctx); err != nil {
-		return nil, errors.Join(err, l.Stop())
+	err := l.prepare(ctx)
+	if err == nil {
+		// A part that dies is what is reported, not what another says that cannot reach it.
+		err = l.supervisor.Watch(ctx, l.start)
 	}
-	if err := l.start(ctx); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, l.Stop())
 	}
 	return l, nil
 }
 
-// IPAM changes the allocations of the cluster.
-func (l *Lab) IPAM() *ipamops.Client { return l.ipam }
+// Watch runs do with a context that is done as soon as a part ends, which is then the error.
+func (l *Lab) Watch(ctx context.Context, do func(context.Context) error) error {
+	return l.supervisor.Watch(ctx, do)
+}
 
 // Wait blocks until a part ends, which is its error, or until ctx is done.
 func (l *Lab) Wait(ctx context.Context) error { return l.supervisor.Wait(ctx) }
@@ -86,7 +92,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 	}
 	l.State = state.State{
 		Layout: string(l.options.Layout), StateDir: l.options.StateDir, BinDir: l.options.BinDir,
-		AdminKubeconfig: l.path("admin.kubeconfig"), CollectorKubeconfig: l.path("admin.kubeconfig"),
+		AdminKubeconfig: l.path(adminKubeconfig), CollectorKubeconfig: l.path(adminKubeconfig),
 		APIServerURL: "https://" + loopback(l.ports.apiserver), PrometheusURL: "http://" + loopback(l.ports.prometheus),
 	}
 	return l.prepareFelix(ctx)
@@ -97,30 +103,50 @@ func (l *Lab) makeStateDir() error {
 	if l.options.StateDir == "" {
 		l.temporary = true
 		l.options.StateDir, err = os.MkdirTemp("", "calico-lab-")
-	} else if l.options.StateDir, err = filepath.Abs(l.options.StateDir); err == nil {
-		err = os.MkdirAll(l.options.StateDir, 0o700)
+	} else {
+		l.options.StateDir, err = filepath.Abs(l.options.StateDir)
 	}
 	if err != nil {
 		return fmt.Errorf("--state: %w", err)
 	}
-	if previous, err := state.Read(l.options.StateDir); err == nil && anyAlive(previous.Pids) {
-		taken := l.options.StateDir
-		l.options.StateDir = "" // Stop must leave the files of the other lab alone
-		return fmt.Errorf("--state: a lab runs in %s already", taken)
+	if l.claim, err = state.Take(l.options.StateDir); err != nil {
+		return fmt.Errorf("--state: %w", err)
 	}
 	// What an earlier lab left behind must not be read by this one.
-	for _, name := range []string{"etcd", "prometheus", "pki"} {
-		if err := os.RemoveAll(l.path(name)); err != nil {
-			return fmt.Errorf("--state: %w", err)
-		}
+	if err := errors.Join(state.Remove(l.options.StateDir), l.remove(secrets), l.remove(data)); err != nil {
+		return fmt.Errorf("--state: %w", err)
 	}
-	return state.Remove(l.options.StateDir)
+	return nil
+}
+
+// What a lab writes into its state directory, beside lab.json and the logs.
+const (
+	pkiDir              = "pki"
+	etcdDir             = "etcd"
+	prometheusDir       = "prometheus"
+	adminKubeconfig     = "admin.kubeconfig"
+	collectorKubeconfig = "collector.kubeconfig"
+	felixKubeconfig     = "felix.kubeconfig"
+)
+
+var (
+	// secrets do not outlive the lab, data does in a directory that has a name.
+	secrets = []string{pkiDir, adminKubeconfig, collectorKubeconfig, felixKubeconfig}
+	data    = []string{etcdDir, prometheusDir}
+)
+
+func (l *Lab) remove(names []string) error {
+	var errs []error
+	for _, name := range names {
+		errs = append(errs, os.RemoveAll(l.path(name)))
+	}
+	return errors.Join(errs...)
 }
 
 func (l *Lab) path(name string) string { return filepath.Join(l.options.StateDir, name) }
 
 func (l *Lab) start(ctx context.Context) error {
-	credentials, err := cluster.NewCredentials(l.path("pki"))
+	credentials, err := cluster.NewCredentials(l.path(pkiDir))
 	if err != nil {
 		return err
 	}
@@ -133,15 +159,20 @@ func (l *Lab) start(ctx context.Context) error {
 	if l.ipam, err = ipamops.New(l.State.AdminKubeconfig); err != nil {
 		return err
 	}
-	if err := l.out.Step("creating the cluster's objects", func() error { return l.createObjects(ctx, credentials) }); err != nil {
+	err = l.out.Step("creating the cluster's objects", func() error {
+		return within(ctx, objectsTimeout, func(ctx context.Context) error { return l.createObjects(ctx, credentials) })
+	})
+	if err != nil {
 		return err
 	}
 	if err := l.startCalico(ctx, credentials); err != nil {
 		return err
 	}
 	err = l.out.StepFunc("allocating addresses", func(update func(string)) error {
-		return fill.Allocate(ctx, l.ipam, l.options.Nodes, func(done, all int) {
-			update(fmt.Sprintf("allocating addresses, %d of %d", done, all))
+		return within(ctx, allocateTimeout, func(ctx context.Context) error {
+			return fill.Allocate(ctx, l.ipam, l.options.Nodes, func(done, all int) {
+				update(fmt.Sprintf("allocating addresses, %d of %d", done, all))
+			})
 		})
 	})
 	if err != nil {
@@ -161,6 +192,17 @@ func (l *Lab) start(ctx context.Context) error {
 		}()
 	}
 	return l.State.Write(l.options.StateDir)
+}
+
+// within bounds do, and says so if that was what ended it.
+func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err := do(limited)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return fmt.Errorf("not done after %s: %w", limit, err)
+	}
+	return err
 }
 
 // createObjects creates what the Calico processes read at their start, and the objects that show these processes.
@@ -207,17 +249,18 @@ func (l *Lab) grantCollector(ctx context.Context, credentials *cluster.Credentia
 	if err != nil {
 		return fmt.Errorf("--rbac: %w", err)
 	}
-	l.State.CollectorKubeconfig = l.path("collector.kubeconfig")
+	l.State.CollectorKubeconfig = l.path(collectorKubeconfig)
 	return credentials.WriteKubeconfig(l.State.CollectorKubeconfig, l.State.APIServerURL, cluster.CollectorAccount, token)
 }
 
-// Stop ends everything that the lab started and removes what it made outside its state directory, and that directory too if
-// it was temporary.
+// Stop ends everything that the lab started. Of its state directory it removes lab.json and all secrets, and leaves logs and
+// data; a temporary one it removes.
 func (l *Lab) Stop() error {
-	var errs []error
-	if l.options.StateDir != "" {
-		errs = append(errs, state.Remove(l.options.StateDir))
+	if l.claim == nil {
+		// The directory is not this lab's, and nothing was started.
+		return nil
 	}
+	errs := []error{state.Remove(l.options.StateDir)}
 	l.cancel()
 	l.background.Wait()
 	if l.supervisor != nil {
@@ -226,11 +269,10 @@ func (l *Lab) Stop() error {
 	if l.forwarder != nil {
 		errs = append(errs, l.forwarder.Close())
 	}
-	if l.link != nil {
-		errs = append(errs, l.link.Remove())
-	}
+	errs = append(errs, l.remove(secrets))
 	if l.temporary {
 		errs = append(errs, os.RemoveAll(l.options.StateDir))
 	}
+	errs = append(errs, l.claim.Release())
 	return errors.Join(errs...)
 }

@@ -1,19 +1,78 @@
 package lab
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/build"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/fill"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
 )
+
+const fakeLastWords = "no space left on device"
+
+// TestMain also makes the test binary the programs of a lab, by the name that it is called by.
+func TestMain(m *testing.M) {
+	switch filepath.Base(os.Args[0]) {
+	case partEtcd:
+		fakeEtcd()
+	case partAPIServer, partPrometheus:
+		terminated := make(chan os.Signal, 1)
+		signal.Notify(terminated, syscall.SIGTERM)
+		<-terminated
+	default:
+		goleak.VerifyTestMain(m)
+	}
+}
+
+// fakeEtcd makes its data directory, says once that it is ready, and dies.
+func fakeEtcd() {
+	var listen string
+	for i, argument := range os.Args[:len(os.Args)-1] {
+		switch argument {
+		case "--listen-client-urls":
+			listen = os.Args[i+1]
+		case "--data-dir":
+			if err := os.MkdirAll(os.Args[i+1], 0o700); err != nil {
+				os.Exit(1)
+			}
+		}
+	}
+	address, err := url.Parse(listen)
+	if err != nil {
+		os.Exit(1)
+	}
+	asked := make(chan struct{}, 1)
+	server := &http.Server{Addr: address.Host, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		select {
+		case asked <- struct{}{}:
+		default:
+		}
+	})}
+	go func() { _ = server.ListenAndServe() }()
+	<-asked
+	_ = server.Shutdown(context.Background())
+	fmt.Println(fakeLastWords)
+	os.Exit(1)
+}
 
 func TestFreePortsAreDifferentAndBelowTheEphemeralRange(t *testing.T) {
 	ports, err := FreePorts(20)
@@ -61,14 +120,119 @@ func validOptions(t *testing.T) Options {
 func TestStateOfARunningLabIsNotTaken(t *testing.T) {
 	options := validOptions(t)
 	options.StateDir = t.TempDir()
+	claim, err := state.Take(options.StateDir)
+	require.NoError(t, err)
 	other := state.State{StateDir: options.StateDir, Pids: map[string]int{"etcd": os.Getpid()}}
 	require.NoError(t, other.Write(options.StateDir))
 
-	_, err := Up(t.Context(), options, progress.New(io.Discard))
-	require.ErrorContains(t, err, "--state")
-	kept, err := state.Read(options.StateDir)
+	_, err = Up(t.Context(), options, progress.New(io.Discard))
+	require.ErrorContains(t, err, "--state: a lab runs in")
+	kept, err := ReadRunning(options.StateDir)
 	require.NoError(t, err, "the other lab keeps its lab.json")
 	require.Equal(t, other, kept)
+
+	require.NoError(t, claim.Release())
+	_, err = ReadRunning(options.StateDir)
+	require.ErrorContains(t, err, "was killed", "whatever process has its ids by now")
+}
+
+func TestADirectoryThatIsNoLabsIsLeftAlone(t *testing.T) {
+	options := validOptions(t)
+	options.StateDir = t.TempDir()
+	for _, name := range slices.Concat(data, secrets) {
+		require.NoError(t, os.WriteFile(filepath.Join(options.StateDir, name), nil, 0o600))
+	}
+	_, err := Up(t.Context(), options, progress.New(io.Discard))
+	require.ErrorContains(t, err, "--state")
+	require.ErrorContains(t, err, "not empty")
+	entries, err := os.ReadDir(options.StateDir)
+	require.NoError(t, err)
+	require.Len(t, entries, len(data)+len(secrets))
+}
+
+func TestAPartThatDiesWhileOthersStartIsWhatIsReported(t *testing.T) {
+	options := validOptions(t)
+	options.Felix, options.StateDir = FelixOff, t.TempDir()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	for _, program := range build.Programs() {
+		require.NoError(t, os.Remove(filepath.Join(options.BinDir, program)))
+		require.NoError(t, os.Symlink(self, filepath.Join(options.BinDir, program)))
+	}
+	before, err := state.Take(options.StateDir)
+	require.NoError(t, err)
+	require.NoError(t, before.Release())
+	stale := filepath.Join(options.StateDir, etcdDir, "stale")
+	require.NoError(t, os.Mkdir(filepath.Dir(stale), 0o700))
+	require.NoError(t, os.WriteFile(stale, nil, 0o600))
+
+	// The API server never gets ready: only the end of etcd can end the wait for it before its time is over.
+	ctx, cancel := context.WithTimeout(t.Context(), readyTimeout/2)
+	defer cancel()
+	_, err = Up(ctx, options, progress.New(io.Discard))
+	var exit *process.ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, partEtcd, exit.Part)
+	require.Equal(t, fakeLastWords, exit.Tail)
+
+	require.NoFileExists(t, stale, "what an earlier lab left")
+	for _, name := range secrets {
+		require.NoFileExists(t, filepath.Join(options.StateDir, name))
+		require.NoDirExists(t, filepath.Join(options.StateDir, name))
+	}
+	require.DirExists(t, filepath.Join(options.StateDir, etcdDir), "data stays")
+	require.FileExists(t, exit.LogPath, "logs stay")
+	running, err := state.Running(options.StateDir)
+	require.NoError(t, err)
+	require.False(t, running)
+}
+
+func TestInterruptedPreparationDoesNotLeaveFelixOut(t *testing.T) {
+	var out strings.Builder
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l := &Lab{options: Options{Felix: FelixAuto}, out: progress.New(&out)}
+	require.ErrorIs(t, l.prepareFelix(ctx), context.Canceled)
+	require.Empty(t, out.String())
+}
+
+func TestWithinSaysThatTimeIsOver(t *testing.T) {
+	wait := func(ctx context.Context) error {
+		<-ctx.Done()
+		return errors.New("connection refused")
+	}
+	require.EqualError(t, within(t.Context(), time.Millisecond, wait), "not done after 1ms: connection refused")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.EqualError(t, within(ctx, time.Hour, wait), "connection refused")
+}
+
+func TestTideTurnsBeforeThePoolIsFullOrEmpty(t *testing.T) {
+	for nodes := fill.MinNodes; nodes <= maxNodes; nodes++ {
+		capacity := fill.DefaultPoolPods(nodes)
+		level := newTide(capacity)
+		held, lowest, highest := 0, capacity, 0
+		reached := false
+		for range 10 * capacity {
+			come, gone := level.next(held, churnBatch, 1)
+			held += come - gone
+			highest = max(highest, held)
+			if reached = reached || level.falling; reached {
+				lowest = min(lowest, held)
+			}
+		}
+		require.Less(t, highest, capacity, "%d nodes", nodes)
+		require.GreaterOrEqual(t, highest, level.highest, "%d nodes", nodes)
+		require.Positive(t, lowest, "%d nodes", nodes)
+		require.LessOrEqual(t, lowest, level.lowest, "%d nodes", nodes)
+	}
+}
+
+func TestTideReleasesNoMoreThanThereIs(t *testing.T) {
+	level := newTide(100)
+	come, gone := level.next(0, 3, 1)
+	require.Equal(t, 3, come)
+	require.Zero(t, gone)
 }
 
 func TestAliveIsFalseForAProcessThatHasEnded(t *testing.T) {

@@ -41,6 +41,9 @@ const (
 const (
 	readyTimeout = 60 * time.Second
 	probeTimeout = 5 * time.Second
+	// A hundred nodes on a slow machine take a part of these.
+	objectsTimeout  = 3 * time.Minute
+	allocateTimeout = 5 * time.Minute
 	// felixPort can be Felix' default: it listens in a network namespace of its own.
 	felixPort = 9091
 )
@@ -82,7 +85,7 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 	etcd, err := l.supervisor.Start(process.Spec{
 		Name: partEtcd, Path: l.bin(partEtcd), Dir: l.options.StateDir, Env: l.baseEnv(), Tier: tierEtcd,
 		Args: []string{
-			"--data-dir", l.path("etcd"), "--listen-client-urls", etcdURL, "--advertise-client-urls", etcdURL,
+			"--data-dir", l.path(etcdDir), "--listen-client-urls", etcdURL, "--advertise-client-urls", etcdURL,
 			"--listen-peer-urls", peerURL, "--initial-advertise-peer-urls", peerURL, "--initial-cluster", "default=" + peerURL,
 			"--unsafe-no-fsync", "--log-level", "warn",
 		},
@@ -94,7 +97,7 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 	if err != nil {
 		return err
 	}
-	err = l.await(ctx, etcd, process.HTTPProbe(probeClient(nil), etcdURL+"/readyz", ""))
+	err = l.await(ctx, etcd, process.HTTPProbe(probeClient(nil), etcdURL+"/readyz", nil))
 	if err != nil {
 		return err
 	}
@@ -102,7 +105,7 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 		Name: partAPIServer, Path: l.bin(partAPIServer), Dir: l.options.StateDir, Env: l.baseEnv(), Tier: tierAPIServer,
 		Args: []string{
 			"--etcd-servers=" + etcdURL, "--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", l.ports.apiserver),
-			"--cert-dir=" + l.path("pki"), "--tls-cert-file=" + credentials.CertFile, "--tls-private-key-file=" + credentials.KeyFile,
+			"--cert-dir=" + l.path(pkiDir), "--tls-cert-file=" + credentials.CertFile, "--tls-private-key-file=" + credentials.KeyFile,
 			"--service-account-issuer=https://lab", "--service-account-key-file=" + credentials.SAKeyFile,
 			"--service-account-signing-key-file=" + credentials.SAKeyFile, "--token-auth-file=" + credentials.TokensFile,
 			"--authorization-mode=RBAC", "--service-cluster-ip-range=10.96.0.0/16", "--disable-admission-plugins=ServiceAccount",
@@ -118,11 +121,11 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 		return fmt.Errorf("read the certificate authority: %w", err)
 	}
 	pool.AppendCertsFromPEM(authority)
-	err = l.await(ctx, apiserver, process.HTTPProbe(probeClient(&tls.Config{RootCAs: pool}), l.State.APIServerURL+"/readyz", ""))
+	err = l.await(ctx, apiserver, process.HTTPProbe(probeClient(&tls.Config{RootCAs: pool}), l.State.APIServerURL+"/readyz", nil))
 	if err != nil {
 		return err
 	}
-	return l.await(ctx, prometheus, process.HTTPProbe(probeClient(nil), l.State.PrometheusURL+"/-/ready", ""))
+	return l.await(ctx, prometheus, process.HTTPProbe(probeClient(nil), l.State.PrometheusURL+"/-/ready", nil))
 }
 
 func (l *Lab) startPrometheus() (*process.Child, error) {
@@ -133,7 +136,7 @@ func (l *Lab) startPrometheus() (*process.Child, error) {
 	return l.supervisor.Start(process.Spec{
 		Name: partPrometheus, Path: l.bin(partPrometheus), Dir: l.options.StateDir, Env: l.baseEnv(), Tier: tierClients,
 		Args: []string{
-			"--config.file=" + config, "--storage.tsdb.path=" + l.path("prometheus"), "--web.listen-address=" + loopback(l.ports.prometheus),
+			"--config.file=" + config, "--storage.tsdb.path=" + l.path(prometheusDir), "--web.listen-address=" + loopback(l.ports.prometheus),
 			"--web.enable-remote-write-receiver", "--web.enable-otlp-receiver", "--log.level=warn",
 		},
 	})
@@ -163,7 +166,7 @@ func (l *Lab) startCalico(ctx context.Context, credentials *cluster.Credentials)
 		return err
 	}
 	// Felix exits if it cannot reach Typha.
-	if err := l.await(ctx, typha, l.metricsProbe(partTypha, "typha_connections_accepted")); err != nil {
+	if err := l.await(ctx, typha, l.metricsProbe(partTypha, process.Contains("typha_connections_accepted"))); err != nil {
 		return err
 	}
 	if l.link == nil {
@@ -173,19 +176,20 @@ func (l *Lab) startCalico(ctx context.Context, credentials *cluster.Credentials)
 }
 
 func (l *Lab) awaitCalico(ctx context.Context) error {
-	full := fmt.Sprintf("ipam_allocations_borrowed{ippool=%q,node=%q}", fill.SmallPool, cluster.NodeName(1))
-	err := l.await(ctx, l.supervisor.Child(partKubeControllers), l.metricsProbe(partKubeControllers, full))
+	// The series of every pool and node is there from the start, with the value zero; the borrower's counts last.
+	borrowed := fmt.Sprintf("ipam_allocations_borrowed{ippool=%q,node=%q}", fill.SmallPool, cluster.NodeName(fill.Borrower(l.options.Nodes)))
+	err := l.await(ctx, l.supervisor.Child(partKubeControllers), l.metricsProbe(partKubeControllers, process.Positive(borrowed)))
 	if err != nil || l.link == nil {
 		return err
 	}
-	return l.await(ctx, l.supervisor.Child(partFelix), l.metricsProbe(partFelix, "felix_active_local_endpoints"))
+	return l.await(ctx, l.supervisor.Child(partFelix), l.metricsProbe(partFelix, process.Contains("felix_active_local_endpoints")))
 }
 
 // metricsProbe asks the component's own metrics endpoint, at the address that the state tells others.
-func (l *Lab) metricsProbe(job, contains string) func(context.Context) error {
+func (l *Lab) metricsProbe(job string, accept func(body string) error) func(context.Context) error {
 	for _, component := range l.State.Components {
 		if component.Job == job {
-			return process.HTTPProbe(probeClient(nil), MetricsURL(component), contains)
+			return process.HTTPProbe(probeClient(nil), MetricsURL(component), accept)
 		}
 	}
 	return func(context.Context) error { return errors.New("the component has no endpoint") }

@@ -29,13 +29,13 @@ type PartStatus struct {
 func Check(ctx context.Context, s state.State) []PartStatus {
 	probes := map[string]func(context.Context) error{
 		// Whether it answers is asked, not who it is: clients verify the certificate.
-		partAPIServer:  process.HTTPProbe(probeClient(&tls.Config{InsecureSkipVerify: true}), s.APIServerURL+"/readyz", ""),
-		partPrometheus: process.HTTPProbe(probeClient(nil), s.PrometheusURL+"/-/ready", ""),
+		partAPIServer:  process.HTTPProbe(probeClient(&tls.Config{InsecureSkipVerify: true}), s.APIServerURL+"/readyz", nil),
+		partPrometheus: process.HTTPProbe(probeClient(nil), s.PrometheusURL+"/-/ready", nil),
 	}
 	addresses := map[string]string{partAPIServer: s.APIServerURL, partPrometheus: s.PrometheusURL}
 	for _, component := range s.Components {
 		addresses[component.Job] = MetricsURL(component)
-		probes[component.Job] = process.HTTPProbe(probeClient(nil), MetricsURL(component), "")
+		probes[component.Job] = process.HTTPProbe(probeClient(nil), MetricsURL(component), nil)
 	}
 	var parts []PartStatus
 	for _, name := range slices.Sorted(maps.Keys(s.Pids)) {
@@ -53,19 +53,14 @@ func Check(ctx context.Context, s state.State) []PartStatus {
 // ReadRunning returns the state of the lab in dir, unless that lab was killed before it could say that it ended.
 func ReadRunning(dir string) (state.State, error) {
 	s, err := state.Read(dir)
-	if err == nil && !anyAlive(s.Pids) {
+	if err != nil {
+		return s, err
+	}
+	running, err := state.Running(dir)
+	if err == nil && !running {
 		err = fmt.Errorf("the lab in --state %s was killed: start another with `lab up --state %s`", dir, dir)
 	}
 	return s, err
-}
-
-func anyAlive(pids map[string]int) bool {
-	for _, pid := range pids {
-		if alive(pid) {
-			return true
-		}
-	}
-	return false
 }
 
 // alive says whether a process of that id runs. One that has ended and that nobody has asked about yet does not.

@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,31 +27,38 @@ const (
 	maxRestarts = 100
 )
 
+// gateDescriptor is that of the first of exec.Cmd's ExtraFiles.
+const gateDescriptor = 3
+
 // Run runs in the new namespaces: it waits for the link, configures it and runs the program, as the supervisor in the
 // calico-node container does. It returns the program's exit code. Its arguments are what Command made, less the command's
 // name.
 func Run(args []string) (int, error) {
-	if len(args) < 5 {
+	if len(args) < 4 {
 		return 0, errors.New("too few arguments: this command is for the lab itself")
 	}
-	parent, peer, inside, host := args[0], args[1], args[2], args[3]
+	parent, link, command := args[0], Link{Inside: args[1], Host: args[2]}, args[3:]
 	if strconv.Itoa(os.Getppid()) != parent {
 		return 0, errors.New("the lab has ended")
 	}
-	if err := awaitGate(); err != nil {
+	if err := awaitGate(os.NewFile(gateDescriptor, "gate")); err != nil {
 		return 0, err
 	}
-	if err := privateMounts(); err != nil {
+	dir, err := os.Getwd()
+	if err != nil {
+		return 0, fmt.Errorf("find the working directory: %w", err)
+	}
+	if err := privateMounts(dir, filepath.Dir(command[0])); err != nil {
 		return 0, err
 	}
-	if err := configureInside(peer, inside, host); err != nil {
+	if err := configureInside(link); err != nil {
 		return 0, err
 	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 	for range maxRestarts {
-		code, err := runOnce(signals, args[4:])
+		code, err := runOnce(signals, command)
 		if err != nil || code != restartCode {
 			return code, err
 		}
@@ -87,45 +97,71 @@ func runOnce(signals <-chan os.Signal, command []string) (int, error) {
 	}
 }
 
-func awaitGate() error {
-	gate := os.NewFile(3, "gate")
+// awaitGate waits for Release, and fails when the lab's end of the pipe is closed without it.
+func awaitGate(gate *os.File) error {
 	defer gate.Close()
-	if err := gate.SetReadDeadline(time.Now().Add(gateTimeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
-		return fmt.Errorf("bound the wait for the link: %w", err)
-	}
 	if _, err := gate.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("wait for the link: %w", err)
 	}
 	return nil
 }
 
-// felixFiles is where Felix leaves files (the MTU that it found), at a path that nothing can change.
-const felixFiles = "/var/lib"
+// hiddenDir is where Felix leaves files (calico/mtu, the MTU that it found), at a path that nothing can change. Its parent is
+// hidden, not the directory itself, because that would have to be made on a machine that has none.
+const hiddenDir = "/var/lib"
 
 // privateMounts keeps what Felix mounts (a BPF file system, for one) and writes from this machine, and shows it the
-// interfaces of its own namespace in /sys.
-func privateMounts() error {
+// interfaces of its own namespace in /sys. The directories kept stay what they are, also below hiddenDir.
+func privateMounts(kept ...string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
 	if err := unix.Mount("sysfs", "/sys", "sysfs", 0, ""); err != nil {
 		return fmt.Errorf("mount /sys: %w", err)
 	}
-	dir, err := os.Getwd()
+	return hide(hiddenDir, kept)
+}
+
+// hide puts an empty file system over dir, in which only the directories kept that are below dir are what they were.
+func hide(dir string, kept []string) error {
+	dir, err := filepath.EvalSymlinks(dir)
 	if err != nil {
-		return fmt.Errorf("find the working directory: %w", err)
+		return fmt.Errorf("hide %s: %w", dir, err)
 	}
-	if strings.HasPrefix(dir, felixFiles+"/") {
-		// The lab's own directory is there, with the kubeconfig that Felix reads.
-		return nil
+	below := map[string]*os.File{}
+	for _, path := range kept {
+		real, err := filepath.EvalSymlinks(path)
+		if err != nil {
+			return fmt.Errorf("keep %s: %w", path, err)
+		}
+		opened, err := os.Open(real)
+		if err != nil {
+			return fmt.Errorf("keep %s: %w", path, err)
+		}
+		defer opened.Close()
+		// By either name it may be asked for.
+		for _, name := range []string{path, real} {
+			if strings.HasPrefix(name, dir+"/") {
+				below[name] = opened
+			}
+		}
 	}
-	if err := unix.Mount("tmpfs", felixFiles, "tmpfs", 0, "size=1m"); err != nil {
-		return fmt.Errorf("mount %s: %w", felixFiles, err)
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=1m,mode=755"); err != nil {
+		return fmt.Errorf("hide %s: %w", dir, err)
+	}
+	// Outer directories first: an inner one is there already with them.
+	for _, name := range slices.Sorted(maps.Keys(below)) {
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			return fmt.Errorf("keep %s: %w", name, err)
+		}
+		if err := unix.Mount(fmt.Sprintf("/proc/self/fd/%d", below[name].Fd()), name, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return fmt.Errorf("keep %s: %w", name, err)
+		}
 	}
 	return nil
 }
 
-func configureInside(peer, inside, host string) error {
+func configureInside(link Link) error {
 	loopback, err := netlink.LinkByName("lo")
 	if err != nil {
 		return fmt.Errorf("find interface lo: %w", err)
@@ -133,17 +169,10 @@ func configureInside(peer, inside, host string) error {
 	if err := netlink.LinkSetUp(loopback); err != nil {
 		return fmt.Errorf("bring up lo: %w", err)
 	}
-	link, err := netlink.LinkByName(peer)
-	if err != nil {
-		return fmt.Errorf("find interface %s: %w", peer, err)
-	}
-	if err := netlink.LinkSetName(link, insideName); err != nil {
-		return fmt.Errorf("rename interface %s: %w", peer, err)
-	}
-	if err := configure(insideName, inside); err != nil {
+	if err := configure(insideName, link.Inside); err != nil {
 		return err
 	}
-	if err := netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(host)}); err != nil {
+	if err := netlink.RouteAdd(&netlink.Route{Gw: net.ParseIP(link.Host)}); err != nil {
 		return fmt.Errorf("add the default route: %w", err)
 	}
 	return nil
@@ -155,15 +184,35 @@ const (
 	BackendLegacy = "Legacy"
 )
 
-const probeTimeout = 10 * time.Second
+const (
+	probeTimeout   = 10 * time.Second
+	connectTimeout = 3 * time.Second
+)
 
-// Probe runs in new namespaces and returns the iptables backend that works there, or what is missing.
-func Probe(ctx context.Context) (string, error) {
+// Probe runs in new namespaces and returns the iptables backend that works there, or what is missing. Its arguments are the
+// inner address of a link and an address on which the lab listens at the other end.
+func Probe(ctx context.Context, inside, target string) (string, error) {
+	if err := awaitGate(os.NewFile(gateDescriptor, "gate")); err != nil {
+		return "", err
+	}
 	if err := privateMounts(); err != nil {
+		return "", err
+	}
+	host, _, err := net.SplitHostPort(target)
+	if err != nil {
+		return "", fmt.Errorf("parse the lab's address: %w", err)
+	}
+	if err := configureInside(Link{Host: host, Inside: inside}); err != nil {
 		return "", err
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
+	dialer := net.Dialer{Timeout: connectTimeout}
+	connection, err := dialer.DialContext(ctx, "tcp", target)
+	if err != nil {
+		return "", fmt.Errorf("the host's firewall lets nothing in from its interface %s*: %w", hostPrefix, err)
+	}
+	connection.Close()
 	if out, err := exec.CommandContext(ctx, "ipset", "create", "probe", "hash:ip").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("ipset does not work in this kernel: %s", oneLine(out, err))
 	}

@@ -11,7 +11,6 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
-	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -26,6 +25,7 @@ const (
 	ProbeCommand = "namespace-probe"
 
 	insideName = "eth0"
+	hostPrefix = "labh"
 	// pairs is how many /30 networks fit into 198.18.0.0/15, which RFC 2544 sets aside for tests.
 	pairs        = 1 << 15
 	pairAttempts = 20
@@ -34,71 +34,37 @@ const (
 
 var testNet = netip.MustParseAddr("198.18.0.0")
 
-// Link is a pair of interfaces between this machine and a namespace that is yet to be attached.
+// Link is a /30 network for a pair of interfaces between this machine and a namespace.
 type Link struct {
 	// Host and Inside are the addresses of the two ends.
 	Host, Inside string
-	hostName     string
-	peerName     string
 }
 
-// NewLink creates a pair with a /30 network that nothing on this machine uses.
-func NewLink() (*Link, error) {
-	var last error
+// NewLink chooses a network that nothing on this machine uses. It creates nothing.
+func NewLink() (Link, error) {
+	host, inside, err := freePair()
+	if err != nil {
+		return Link{}, err
+	}
+	return Link{Host: host.String(), Inside: inside.String()}, nil
+}
+
+// Connect creates the pair with its inner end in the network namespace of the process pid from the first moment. So the
+// kernel removes the pair with that namespace, and nothing else has to.
+func (l Link) Connect(pid int) error {
+	var err error
 	for range pairAttempts {
-		host, inside, err := freePair()
-		if err != nil {
-			return nil, err
+		attributes := netlink.NewLinkAttrs()
+		attributes.Name = hostPrefix + strconv.FormatUint(uint64(rand.Uint32()), 36)
+		err = netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: insideName, PeerNamespace: netlink.NsPid(pid)})
+		if err == nil {
+			return configure(attributes.Name, l.Host)
 		}
-		id := strconv.FormatUint(uint64(rand.Uint32()), 36)
-		link := &Link{Host: host.String(), Inside: inside.String(), hostName: "labh" + id, peerName: "labp" + id}
-		if last = link.create(); last == nil {
-			return link, nil
-		}
-		if !errors.Is(last, unix.EEXIST) {
+		if !errors.Is(err, unix.EEXIST) {
 			break
 		}
 	}
-	return nil, fmt.Errorf("create a pair of virtual interfaces: %w", last)
-}
-
-func (l *Link) create() error {
-	attributes := netlink.NewLinkAttrs()
-	attributes.Name = l.hostName
-	if err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attributes, PeerName: l.peerName}); err != nil {
-		return err
-	}
-	if err := configure(l.hostName, l.Host); err != nil {
-		return errors.Join(err, l.Remove())
-	}
-	return nil
-}
-
-// Attach moves the inner end into the network namespace of the process pid.
-func (l *Link) Attach(pid int) error {
-	peer, err := netlink.LinkByName(l.peerName)
-	if err != nil {
-		return fmt.Errorf("find interface %s: %w", l.peerName, err)
-	}
-	if err := netlink.LinkSetNsPid(peer, pid); err != nil {
-		return fmt.Errorf("move interface %s into the namespace of process %d: %w", l.peerName, pid, err)
-	}
-	return nil
-}
-
-// Remove deletes the pair, also where the namespace took it along already.
-func (l *Link) Remove() error {
-	host, err := netlink.LinkByName(l.hostName)
-	if errors.As(err, &netlink.LinkNotFoundError{}) {
-		return nil
-	} else if err != nil {
-		return fmt.Errorf("find interface %s: %w", l.hostName, err)
-	}
-	// The end of the namespace deletes the pair as well, perhaps at this moment.
-	if err := netlink.LinkDel(host); err != nil && !errors.Is(err, unix.ENODEV) && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("delete interface %s: %w", l.hostName, err)
-	}
-	return nil
+	return fmt.Errorf("create a pair of virtual interfaces into the namespace of process %d: %w", pid, err)
 }
 
 func configure(name, address string) error {
@@ -161,10 +127,9 @@ func Release(gate io.WriteCloser) error {
 	return gate.Close()
 }
 
-// gateTimeout bounds the wait of the process in the namespace.
-const gateTimeout = 30 * time.Second
-
-// Command returns the arguments with which the lab's own executable runs program in its namespace, once link is there. Descriptor 3 must be the reading end of a pipe.
-func Command(link *Link, program string, args ...string) []string {
-	return append([]string{RunCommand, strconv.Itoa(os.Getpid()), link.peerName, link.Inside, link.Host, program}, args...)
+// Command returns the arguments with which the lab's own executable runs program in its namespace, once link is connected:
+// descriptor 3 must be the reading end of a pipe, whose other end Release takes. What the program needs of hiddenDir must be
+// in its own directory or in the working directory.
+func Command(link Link, program string, args ...string) []string {
+	return append([]string{RunCommand, strconv.Itoa(os.Getpid()), link.Inside, link.Host, program}, args...)
 }

@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
-	"syscall"
+
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/process"
 )
 
 // Support says whether Felix can run on this machine: the iptables backend to use, or an error that says what is missing.
@@ -28,13 +31,36 @@ func Support(ctx context.Context) (backend string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("find the lab's own executable: %w", err)
 	}
-	probe := exec.CommandContext(ctx, self, ProbeCommand)
-	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: Cloneflags}
-	var stderr strings.Builder
-	probe.Stderr = &stderr
-	out, err := probe.Output()
+	link, err := NewLink()
 	if err != nil {
-		return "", fmt.Errorf("a network namespace for it does not work: %s", oneLine([]byte(stderr.String()), err))
+		return "", err
 	}
-	return strings.TrimSpace(string(out)), nil
+	// The port must be known before the address exists.
+	listener, err := net.Listen("tcp4", ":0")
+	if err != nil {
+		return "", fmt.Errorf("listen for the probe of a network namespace: %w", err)
+	}
+	defer listener.Close()
+	port := listener.Addr().(*net.TCPAddr).Port
+	gate, opener, err := os.Pipe()
+	if err != nil {
+		return "", fmt.Errorf("create a pipe to the namespace: %w", err)
+	}
+	defer gate.Close()
+	probe := exec.Command(self, ProbeCommand, link.Inside, net.JoinHostPort(link.Host, strconv.Itoa(port)))
+	probe.ExtraFiles = []*os.File{gate}
+	var stdout, stderr strings.Builder
+	probe.Stdout, probe.Stderr = &stdout, &stderr
+	err = process.Run(ctx, probe, process.RunOptions{Cloneflags: Cloneflags, Started: func(pid int) error {
+		if err := link.Connect(pid); err != nil {
+			return errors.Join(err, opener.Close())
+		}
+		return Release(opener)
+	}})
+	if err != nil {
+		// Its errors begin as the lab's own do.
+		reason := strings.TrimPrefix(oneLine([]byte(stderr.String()), err), "lab: ")
+		return "", fmt.Errorf("a network namespace for it does not work: %s", reason)
+	}
+	return strings.TrimSpace(stdout.String()), nil
 }

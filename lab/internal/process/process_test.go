@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,7 +34,7 @@ const (
 func TestMain(m *testing.M) {
 	switch role, argument, _ := strings.Cut(os.Getenv(roleVariable), ":"); role {
 	case "":
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	case "crash":
 		fmt.Println("first line")
 		fmt.Println("last words")
@@ -41,12 +42,56 @@ func TestMain(m *testing.M) {
 	case "run":
 		serveUntilTerm(argument)
 	case "stubborn":
-		signal.Ignore(syscall.SIGTERM)
+		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 		fmt.Println("ready")
 		<-time.After(time.Hour)
 	case "supervise":
 		supervise(argument)
+	case "tidy":
+		tidy(argument)
+	case "group":
+		lead(argument)
+	case "run-command":
+		runCommand("tidy:" + argument)
+	case "run-family":
+		runCommand("group:" + argument)
 	}
+}
+
+// tidy is a command that, as cmd/go, cleans up after itself when it is interrupted, and only then.
+func tidy(file string) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT)
+	if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o600); err != nil {
+		os.Exit(1)
+	}
+	<-signals
+	_ = os.Remove(file)
+	os.Exit(1)
+}
+
+// lead is a command that ends on an interrupt and leaves a child behind that does not; file has the child's process id.
+func lead(file string) {
+	child := exec.Command(os.Args[0])
+	child.Env = []string{roleVariable + "=stubborn"}
+	output, err := child.StdoutPipe()
+	if err != nil || child.Start() != nil {
+		os.Exit(1)
+	}
+	if _, err := bufio.NewReader(output).ReadString('\n'); err != nil {
+		os.Exit(1)
+	}
+	if os.WriteFile(file+".new", []byte(strconv.Itoa(child.Process.Pid)), 0o600) != nil || os.Rename(file+".new", file) != nil {
+		os.Exit(1)
+	}
+	<-time.After(time.Hour)
+}
+
+// runCommand is a lab that runs a command and waits to be killed.
+func runCommand(role string) {
+	_ = Run(context.Background(), command(role), RunOptions{
+		Interrupt: syscall.SIGINT, Grace: time.Hour, Family: strings.HasPrefix(role, "group:"),
+	})
 }
 
 // serveUntilTerm says when it is ready and, in a file, when it was asked to end.
@@ -176,6 +221,105 @@ func TestAKilledSupervisorTakesItsPartsAlong(t *testing.T) {
 	require.Eventually(t, func() bool { return !running(pid) }, waitFor, tick)
 }
 
+func TestWatchReportsThePartThatDiedNotWhatCameOfIt(t *testing.T) {
+	s := newSupervisor(t)
+	err := s.Watch(t.Context(), func(ctx context.Context) error {
+		start(t, s, Spec{Name: "part"}, "crash")
+		<-ctx.Done()
+		return errors.New("connection refused")
+	})
+	var exit *ExitError
+	require.ErrorAs(t, err, &exit)
+	require.Equal(t, "first line\nlast words", exit.Tail)
+}
+
+func TestWatchReturnsWhatItRan(t *testing.T) {
+	s := newSupervisor(t)
+	require.NoError(t, s.Watch(t.Context(), func(context.Context) error { return nil }))
+	require.EqualError(t, s.Watch(t.Context(), func(context.Context) error { return errors.New("other") }), "other")
+}
+
+func command(role string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = []string{roleVariable + "=" + role}
+	return cmd
+}
+
+func TestRunLetsAnInterruptedCommandCleanUp(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "work")
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- Run(ctx, command("tidy:"+file), RunOptions{Interrupt: syscall.SIGINT, Grace: waitFor}) }()
+	require.Eventually(t, func() bool { return pidIn(file) != 0 }, waitFor, tick)
+	cancel()
+	require.ErrorIs(t, <-ran, context.Canceled)
+	require.NoFileExists(t, file)
+}
+
+func TestRunLeavesNothingOfTheGroup(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error, 1)
+	go func() { ran <- Run(ctx, command("group:"+file), RunOptions{Interrupt: syscall.SIGINT, Grace: waitFor}) }()
+	require.Eventually(t, func() bool { return pidIn(file) != 0 }, waitFor, tick)
+	pid := pidIn(file)
+	require.True(t, running(pid))
+	cancel()
+	require.ErrorIs(t, <-ran, context.Canceled)
+	require.Eventually(t, func() bool { return !running(pid) }, waitFor, tick)
+}
+
+func TestRunKillsACommandThatIgnoresItsInterrupt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	cmd := command("stubborn")
+	reader, writer := io.Pipe()
+	cmd.Stdout = writer
+	ran := make(chan error, 1)
+	go func() { ran <- Run(ctx, cmd, RunOptions{Interrupt: syscall.SIGINT, Grace: 100 * time.Millisecond}) }()
+	_, err := bufio.NewReader(reader).ReadString('\n')
+	require.NoError(t, err)
+	cancel()
+	require.ErrorIs(t, <-ran, context.Canceled)
+}
+
+func TestRunReturnsHowTheCommandEndedAndWhatStartedSaid(t *testing.T) {
+	require.ErrorContains(t, Run(t.Context(), command("crash"), RunOptions{}), "exit status 3")
+	refused := errors.New("refused")
+	require.ErrorIs(t, Run(t.Context(), command("stubborn"), RunOptions{Started: func(int) error { return refused }}), refused)
+}
+
+func TestAKilledLabInterruptsTheCommandThatItRuns(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "work")
+	lab := command("run-command:" + file)
+	require.NoError(t, lab.Start())
+	require.Eventually(t, func() bool { return pidIn(file) != 0 }, waitFor, tick)
+	pid := pidIn(file)
+	require.NoError(t, lab.Process.Kill())
+	require.Error(t, lab.Wait())
+	require.Eventually(t, func() bool { return !running(pid) }, waitFor, tick)
+	require.NoFileExists(t, file, "the command cleaned up")
+}
+
+func TestAKilledLabTakesTheFamilyOfItsCommandAlong(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "pid")
+	lab := command("run-family:" + file)
+	require.NoError(t, lab.Start())
+	require.Eventually(t, func() bool { return pidIn(file) != 0 }, waitFor, tick)
+	pid := pidIn(file)
+	require.True(t, running(pid))
+	require.NoError(t, lab.Process.Kill())
+	require.Error(t, lab.Wait())
+	require.Eventually(t, func() bool { return !running(pid) }, waitFor, tick)
+}
+
+// pidIn is the number in file, or 0 as long as there is none.
+func pidIn(file string) int {
+	content, _ := os.ReadFile(file)
+	pid, _ := strconv.Atoi(string(content))
+	return pid
+}
+
 // running is false also for a zombie, which nobody may reap where the tests run in a container.
 func running(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -206,17 +350,24 @@ func TestHTTPProbe(t *testing.T) {
 		if r.URL.Path != "/ok" {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_, _ = io.WriteString(w, "ipam_blocks 1")
+		_, _ = io.WriteString(w, "ipam_blocks 1\nipam_borrowed{node=\"node-1\"} 0\n")
 	}))
 	defer server.Close()
-	for _, test := range []struct{ name, path, contains, err string }{
-		{"status 200 is enough", "/ok", "", ""},
-		{"the text is there", "/ok", "ipam_blocks", ""},
-		{"the text is not there yet", "/ok", "felix", `does not contain "felix" yet`},
-		{"another status is not ready", "/readyz", "", "status 503"},
+	for _, test := range []struct {
+		name, path string
+		accept     func(string) error
+		err        string
+	}{
+		{"status 200 is enough", "/ok", nil, ""},
+		{"the text is there", "/ok", Contains("ipam_blocks"), ""},
+		{"the text is not there yet", "/ok", Contains("felix"), `does not contain "felix" yet`},
+		{"the series is above zero", "/ok", Positive("ipam_blocks"), ""},
+		{"the series is zero", "/ok", Positive(`ipam_borrowed{node="node-1"}`), `ipam_borrowed{node="node-1"} is 0, not above zero yet`},
+		{"the series is not there yet", "/ok", Positive("ipam"), "the answer has no ipam yet"},
+		{"another status is not ready", "/readyz", nil, "status 503"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := HTTPProbe(server.Client(), server.URL+test.path, test.contains)(t.Context())
+			err := HTTPProbe(server.Client(), server.URL+test.path, test.accept)(t.Context())
 			if test.err == "" {
 				require.NoError(t, err)
 			} else {

@@ -43,11 +43,10 @@ type Spec struct {
 
 // Child is a part that was started.
 type Child struct {
-	spec    Spec
-	cmd     *exec.Cmd
-	log     *boundedLog
-	done    chan struct{}
-	waitErr error
+	spec Spec
+	cmd  *exec.Cmd
+	log  *boundedLog
+	done chan struct{}
 }
 
 // Name is the part's name.
@@ -126,12 +125,7 @@ func (s *Supervisor) Start(spec Spec) (*Child, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = spec.ExtraFiles
 	cmd.WaitDelay = drainTimeout
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Pdeathsig:  syscall.SIGKILL,
-		Cloneflags: spec.Cloneflags,
-		// A process group of its own keeps the terminal's Ctrl-C from ending all parts at once, out of order.
-		Setpgid: true,
-	}
+	cmd.SysProcAttr = tied(syscall.SIGKILL, spec.Cloneflags)
 	request := startRequest{cmd: cmd, result: make(chan error, 1)}
 	s.starts <- request
 	if err := <-request.result; err != nil {
@@ -146,7 +140,7 @@ func (s *Supervisor) Start(spec Spec) (*Child, error) {
 }
 
 func (s *Supervisor) reap(child *Child) {
-	child.waitErr = child.cmd.Wait()
+	_ = child.cmd.Wait() // The process' state says how it ended.
 	_ = child.log.Close()
 	close(child.done)
 	s.mu.Lock()
@@ -173,8 +167,31 @@ func (s *Supervisor) Wait(ctx context.Context) error {
 	case child := <-s.ended:
 		return child.exitError()
 	case <-ctx.Done():
+	}
+	// Of both at once the part's end is what says more.
+	select {
+	case child := <-s.ended:
+		return child.exitError()
+	default:
 		return nil
 	}
+}
+
+// Watch runs do with a context that is done as soon as a part ends by itself, which is then the error, whatever do says.
+func (s *Supervisor) Watch(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	watched := make(chan error, 1)
+	go func() {
+		ended := s.Wait(ctx)
+		cancel(ended)
+		watched <- ended
+	}()
+	err := do(ctx)
+	cancel(nil)
+	if ended := <-watched; ended != nil {
+		return ended
+	}
+	return err
 }
 
 // Await calls probe until it succeeds. It fails early if the part ends, and after timeout with the probe's last error.

@@ -3,10 +3,12 @@
 package progress
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -25,12 +27,25 @@ type Printer struct {
 	terminal bool
 	step     string
 	started  time.Time
+	broken   func()
 }
 
 // New returns a Printer for out, which is redrawn in place if it is a terminal.
 func New(out io.Writer) *Printer {
 	file, isFile := out.(*os.File)
 	return &Printer{out: out, terminal: isFile && term.IsTerminal(int(file.Fd()))}
+}
+
+// OnBroken lets do be called, once, when nobody reads the stream any more. It must be called before anything is printed.
+func (p *Printer) OnBroken(do func()) { p.broken = do }
+
+// print must be called with mu held.
+func (p *Printer) print(format string, args ...any) {
+	_, err := fmt.Fprintf(p.out, format, args...)
+	if errors.Is(err, syscall.EPIPE) && p.broken != nil {
+		p.broken()
+		p.broken = nil
+	}
 }
 
 // Terminal says whether lines may be redrawn.
@@ -41,7 +56,7 @@ func (p *Printer) Printf(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()
-	fmt.Fprintf(p.out, format+"\n", args...)
+	p.print(format+"\n", args...)
 	p.draw()
 }
 
@@ -55,7 +70,7 @@ func (p *Printer) StepFunc(text string, do func(update func(string)) error) erro
 	p.mu.Lock()
 	p.step, p.started = text, time.Now()
 	if !p.terminal {
-		fmt.Fprintf(p.out, "%s ...\n", text)
+		p.print("%s ...\n", text)
 	}
 	p.draw()
 	p.mu.Unlock()
@@ -82,7 +97,7 @@ func (p *Printer) StepFunc(text string, do func(update func(string)) error) erro
 	if err != nil {
 		outcome = "failed"
 	}
-	fmt.Fprintf(p.out, "%s: %s in %s\n", p.step, outcome, elapsed(p.started))
+	p.print("%s: %s in %s\n", p.step, outcome, elapsed(p.started))
 	p.step = ""
 	return err
 }
@@ -104,7 +119,7 @@ func (p *Printer) tick(stop <-chan struct{}) {
 				p.clear()
 				p.draw()
 			} else {
-				fmt.Fprintf(p.out, "%s ... %s\n", p.step, elapsed(p.started))
+				p.print("%s ... %s\n", p.step, elapsed(p.started))
 			}
 			p.mu.Unlock()
 		}
@@ -113,13 +128,13 @@ func (p *Printer) tick(stop <-chan struct{}) {
 
 func (p *Printer) clear() {
 	if p.terminal && p.step != "" {
-		fmt.Fprint(p.out, "\r\x1b[K")
+		p.print("\r\x1b[K")
 	}
 }
 
 func (p *Printer) draw() {
 	if p.terminal && p.step != "" {
-		fmt.Fprintf(p.out, "%s ... %s", p.step, elapsed(p.started))
+		p.print("%s ... %s", p.step, elapsed(p.started))
 	}
 }
 

@@ -23,6 +23,7 @@ func TestNothingIsKnownWhileTheAPIServerCannotBeReached(t *testing.T) {
 	running.Go(func() { w.Run(ctx) })
 	require.Eventually(t, func() bool { return w.Err() != nil }, 10*time.Second, 10*time.Millisecond)
 	require.ErrorContains(t, w.Err(), "connection refused")
+	require.NotContains(t, w.Err().Error(), "https://", "the request is named in words, without the options in its URL")
 	select {
 	case <-w.Changed():
 	case <-time.After(10 * time.Second):

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -75,6 +76,10 @@ func (h *health) record(req request, err error) {
 func explain(req request, err error) error {
 	if apierrors.IsForbidden(err) {
 		return fmt.Errorf("missing RBAC: %s: %w", req, err)
+	}
+	var transport *url.Error
+	if errors.As(err, &transport) {
+		err = transport.Err // its URL is the request once more, with all options
 	}
 	return fmt.Errorf("%s: %w", req, err)
 }
