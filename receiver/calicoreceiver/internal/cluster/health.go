@@ -48,15 +48,18 @@ func newHealth(logger *zap.Logger, changed func()) *health {
 
 // record notes the outcome of one request.
 func (h *health) record(req request, err error) {
+	if err != nil {
+		err = explain(req, err)
+	}
 	h.mu.Lock()
 	last := h.failures[req]
 	switch {
 	case err == nil:
 		delete(h.failures, req)
 	case last == nil:
-		h.failures[req] = &failure{err: explain(req, err), times: 1}
+		h.failures[req] = &failure{err: err, times: 1}
 	default:
-		last.err = explain(req, err)
+		last.err = err
 		last.times++
 	}
 	h.mu.Unlock()
@@ -65,7 +68,7 @@ func (h *health) record(req request, err error) {
 	case err == nil && last != nil:
 		h.logger.Info("a request to the Kubernetes API succeeds again", zap.Stringer("request", req), zap.Int("failures", last.times))
 	case err != nil && last == nil:
-		h.logger.Warn("a request to the Kubernetes API failed; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(explain(req, err)))
+		h.logger.Warn("a request to the Kubernetes API failed; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(err))
 	default:
 		return
 	}
