@@ -12,6 +12,8 @@ LAB := $(BIN)/lab/lab
 TAGS := remove_all_sd
 GOLANGCI_LINT_VERSION := v2.12.2
 GOLANGCI_LINT := $(BIN)/tools/golangci-lint-$(GOLANGCI_LINT_VERSION)
+# The linter's cache remembers files by the path of the checkout that it saw them in first; in another checkout the exclusions by path would miss.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/$(BIN)/tools/golangci-lint-cache
 
 .PHONY: help
 help: ## List the targets.
