@@ -33,7 +33,8 @@ unit: ## Run the unit tests with the race detector.
 
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
-	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -timeout 15m -tags $(TAGS),e2e ./test/e2e/...
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -timeout 20m -tags $(TAGS),e2e \
+		./test/e2e/... ./receiver/calicoreceiver/internal/cluster
 
 .PHONY: build
 build: ## Build the distribution, bin/otelcol-calico.

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -15,7 +13,6 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/calicoctl"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/ipamops"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/lab"
-	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
 )
 
 // withState adds --state to a command that works on a running lab.
@@ -186,38 +183,4 @@ func newIPAM() *cobra.Command {
 	show.MarkFlagsMutuallyExclusive("show-blocks", "show-borrowed")
 	cmd.AddCommand(show)
 	return cmd
-}
-
-func newStatus() *cobra.Command {
-	var dir string
-	return withState(&cobra.Command{
-		Use: "status --state DIR", Short: "Show where the parts of a running lab are and whether they answer", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			s, err := lab.ReadRunning(dir)
-			if err != nil {
-				return err
-			}
-			return status(cmd.Context(), s)
-		},
-	}, &dir)
-}
-
-func status(ctx context.Context, s state.State) error {
-	table := tablewriter.NewWriter(os.Stdout)
-	table.SetHeader([]string{"part", "pid", "state", "address"})
-	table.SetAutoWrapText(false)
-	var failed []string
-	for _, part := range lab.Check(ctx, s) {
-		text := "ok"
-		if part.Err != nil {
-			text = part.Err.Error()
-			failed = append(failed, part.Name)
-		}
-		table.Append([]string{part.Name, strconv.Itoa(part.Pid), text, part.Address})
-	}
-	table.Render()
-	if len(failed) > 0 {
-		return fmt.Errorf("not well: %s", strings.Join(failed, ", "))
-	}
-	return nil
 }

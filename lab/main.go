@@ -99,12 +99,13 @@ Debian packages iptables, ipset and iproute2, and is left out where these are mi
   lab build                   build the programs (cached)
   lab up --state DIR          start and fill a cluster; it runs until Ctrl-C
   lab allocate, release ...   change it from another terminal
+  lab part stop NAME ...      stop a part of it for a while
   lab demo                    cluster, collector and Prometheus side by side with calicoctl`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&repo.root, "root", "", "repository that holds lab/go.mod (default: at or above the current directory)")
-	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus())
+	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus(), newPart(), newCRDs())
 	root.AddCommand(newNamespaceCommands()...)
 	return root
 }

@@ -80,6 +80,7 @@ const (
 	AttrClusterUID        = "k8s.cluster.uid"
 	AttrNamespace         = "k8s.namespace.name"
 	AttrPod               = "k8s.pod.name"
+	AttrNode              = "k8s.node.name"
 )
 
 // Values of AttrServiceName: the jobs of one cluster.
@@ -87,5 +88,9 @@ const (
 	JobFelix           = "calico-felix"
 	JobTypha           = "calico-typha"
 	JobKubeControllers = "calico-kube-controllers"
+	JobGoldmane        = "calico-goldmane"
+	JobOperator        = "tigera-operator"
 	JobIPAM            = "calico-ipam"
+	// JobCluster is what the receiver says of a cluster as a whole: its endpoints, its settings, its BGP sessions.
+	JobCluster = "calico-cluster"
 )

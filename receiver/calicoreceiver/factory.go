@@ -22,10 +22,8 @@ func NewFactory() receiver.Factory {
 
 func createDefaultConfig() component.Config {
 	return &Config{
-		AuthType: kubeclient.ServiceAccount,
-		Mode:     ModeCluster,
-		// Where the operator and the manifests install Calico.
-		Namespaces:         []string{"calico-system", "kube-system"},
+		AuthType:           kubeclient.ServiceAccount,
+		Mode:               ModeCluster,
 		CollectionInterval: defaultCollectionInterval,
 		Metrics:            metadata.DefaultMetricsConfig(),
 	}

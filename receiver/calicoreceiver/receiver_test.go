@@ -1,7 +1,10 @@
 package calicoreceiver
 
 import (
-	"net/netip"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"sync"
@@ -12,12 +15,11 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
-	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/kubeclient"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
 )
@@ -88,66 +90,125 @@ func TestMissingKubeconfigFailsTheStartAndNamesTheKey(t *testing.T) {
 	}
 }
 
-func TestPoolInfoEndsTheSeriesOfAPoolThatChangesOrGoesAway(t *testing.T) {
-	info := newPoolInfo(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type))
-	pool := func(name, cidr, state string) calicoapi.IPPool {
-		return calicoapi.IPPool{
-			Name: name, CIDR: netip.MustParsePrefix(cidr), BlockSize: 26, State: state,
-			AllowedUses: []string{"Tunnel", "Workload"}, AssignmentMode: "Automatic", Encapsulation: "None",
-		}
+// electing is an extension that elects when it is told to.
+type electing struct {
+	component.StartFunc
+	component.ShutdownFunc
+	lead func(context.Context)
+	rest func()
+}
+
+func (e *electing) SetCallBackFuncs(lead func(context.Context), rest func()) {
+	e.lead, e.rest = lead, rest
+}
+
+// extended is a host with extensions.
+type extended struct {
+	component.Host
+	extensions map[component.ID]component.Component
+}
+
+func (h extended) GetExtensions() map[component.ID]component.Component { return h.extensions }
+
+func TestOnlyTheLeaderObserves(t *testing.T) {
+	id := component.MustNewID("k8s_leader_elector")
+	cfg := createDefaultConfig().(*Config)
+	cfg.AuthType, cfg.K8sLeaderElector = kubeclient.KubeConfig, &id
+	started := func(host component.Host) (*calicoReceiver, error) {
+		r, err := NewFactory().CreateMetrics(t.Context(), receivertest.NewNopSettings(metadata.Type), cfg, consumertest.NewNop())
+		require.NoError(t, err)
+		return r.(*calicoReceiver), r.Start(t.Context(), host)
 	}
-	delivered := true
-	write := func(pools ...calicoapi.IPPool) map[string]bool {
-		now := pcommon.NewTimestampFromTime(time.Now())
-		md := info.write(now, pcommon.NewResource(), pools)
-		if delivered {
-			info.sent(pools)
-		}
-		alive := map[string]bool{}
-		for _, rm := range md.ResourceMetrics().All() {
-			for _, p := range rm.ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().All() {
-				name, _ := p.Attributes().Get("ippool")
-				state, _ := p.Attributes().Get("state")
-				require.Equal(t, now, p.Timestamp())
-				alive[name.Str()+" "+state.Str()] = !p.Flags().NoRecordedValue()
+	_, err := started(componenttest.NewNopHost())
+	require.ErrorContains(t, err, "k8s_leader_elector")
+	require.ErrorContains(t, err, "service.extensions")
+	_, err = started(extended{componenttest.NewNopHost(), map[component.ID]component.Component{id: &struct {
+		component.StartFunc
+		component.ShutdownFunc
+	}{}}})
+	require.ErrorContains(t, err, "elects no leader")
+
+	elector := &electing{}
+	r, err := started(extended{componenttest.NewNopHost(), map[component.ID]component.Component{id: elector}})
+	require.NoError(t, err)
+	observes := func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return r.stop != nil
+	}
+	require.False(t, observes(), "it stands by")
+	for range 2 {
+		elector.lead(t.Context())
+		require.True(t, observes())
+		elector.lead(t.Context())
+		elector.rest()
+		require.False(t, observes())
+		elector.rest()
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	elector.lead(over)
+	require.False(t, observes(), "a leadership that is over is none")
+	elector.lead(t.Context())
+	require.NoError(t, r.Shutdown(t.Context()))
+	elector.lead(t.Context())
+	require.False(t, observes(), "nothing begins after the end")
+	elector.rest()
+}
+
+func TestStaticModeScrapesAndSaysWhatBecameOfIt(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte("# TYPE felix_resyncs_started counter\nfelix_resyncs_started 7\n# TYPE go_goroutines gauge\ngo_goroutines 3\n"))
+	}))
+	defer server.Close()
+	cfg := createDefaultConfig().(*Config)
+	cfg.Mode, cfg.AuthType, cfg.CollectionInterval = ModeStatic, kubeclient.ServiceAccount, time.Second
+	cfg.Felix.Endpoints, cfg.Typha.Endpoints = []string{server.URL + "/metrics"}, []string{"http://127.0.0.1:1"}
+	require.NoError(t, confmap.Validate(cfg))
+	sink := &consumertest.MetricsSink{}
+	r, err := NewFactory().CreateMetrics(t.Context(), receivertest.NewNopSettings(metadata.Type), cfg, sink)
+	require.NoError(t, err)
+	require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
+	defer func() { require.NoError(t, r.Shutdown(context.Background())) }()
+	states := func() map[string]bool {
+		found := map[string]bool{}
+		for _, md := range sink.AllMetrics() {
+			for _, p := range gauges(md, "calico_component_endpoints") {
+				a := p.Attributes().AsRaw()
+				found[fmt.Sprintf("%v %v %v", a["component"], a["state"], a["reason"])] = !p.Flags().NoRecordedValue()
 			}
 		}
-		return alive
+		return found
 	}
-
-	require.Empty(t, write(), "no pools, no metric")
-	require.True(t, info.unchanged(nil))
-	a, b := pool("a", "10.0.0.0/16", "enabled"), pool("b", "fd00::/48", "enabled")
-	require.Equal(t, map[string]bool{"a enabled": true, "b enabled": true}, write(a, b))
-	require.True(t, info.unchanged([]calicoapi.IPPool{a, b}))
-	require.False(t, info.unchanged([]calicoapi.IPPool{pool("a", "10.0.0.0/16", "disabled"), b}))
-	require.Equal(t, map[string]bool{"a disabled": true, "a enabled": false, "b enabled": true}, write(pool("a", "10.0.0.0/16", "disabled"), b))
-	require.Equal(t, map[string]bool{"b enabled": true, "a disabled": false}, write(b))
-	delivered = false
-	require.Equal(t, map[string]bool{"b enabled": false}, write(), "the last pool ends as well")
-	delivered = true
-	require.Equal(t, map[string]bool{"b enabled": false}, write(), "an end that the pipeline refused is sent again")
-	require.Empty(t, write(), "a series ends once")
+	require.Eventually(t, func() bool {
+		now := states()
+		return now["felix scraped ok"] && now["typha unreachable scrape_failed"]
+	}, 20*time.Second, 50*time.Millisecond)
+	names := map[string]bool{}
+	for _, md := range sink.AllMetrics() {
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+				names[m.Name()] = true
+			}
+		}
+	}
+	require.True(t, names["felix_resyncs_started"])
+	require.False(t, names["go_goroutines"], "the essential profile has no metrics of the runtime")
 }
 
-func TestPoolInfoCanBeSwitchedOff(t *testing.T) {
-	cfg, err := load(t, map[string]any{"metrics": map[string]any{"calico_ipam_pool_info": map[string]any{"enabled": false}}})
-	require.NoError(t, err)
-	info := newPoolInfo(cfg.Metrics, receivertest.NewNopSettings(metadata.Type))
-	md := info.write(1, pcommon.NewResource(), []calicoapi.IPPool{{Name: "a", CIDR: netip.MustParsePrefix("10.0.0.0/16")}})
-	require.Zero(t, md.DataPointCount())
-}
-
-func TestPoolInfoLabels(t *testing.T) {
-	info := newPoolInfo(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type))
-	md := info.write(1, pcommon.NewResource(), []calicoapi.IPPool{{
-		Name: "v6", CIDR: netip.MustParsePrefix("fd00:10:244::/48"), BlockSize: 122, State: "terminating",
-		AllowedUses: []string{"LoadBalancer"}, AssignmentMode: "Manual", Encapsulation: "VXLAN",
-	}})
-	require.Equal(t, map[string]any{
-		"ippool": "v6", "cidr": "fd00:10:244::/48", "ip_family": "IPv6", "block_size": int64(122), "state": "terminating",
-		"allowed_uses": "LoadBalancer", "assignment_mode": "Manual", "encapsulation": "VXLAN",
-	}, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().At(0).Attributes().AsRaw())
+// gauges are the points of one metric.
+func gauges(md pmetric.Metrics, name string) []pmetric.NumberDataPoint {
+	var points []pmetric.NumberDataPoint
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+			if m.Name() == name {
+				for _, p := range m.Gauge().DataPoints().All() {
+					points = append(points, p)
+				}
+			}
+		}
+	}
+	return points
 }
 
 func TestEveryResourceCarriesTheIdentityOfTheCluster(t *testing.T) {

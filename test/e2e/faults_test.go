@@ -17,79 +17,20 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
-	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
-
-// TestDeniedVerbIsNamedAndTheRestGoesOn takes the right to read pools from the rights that are shipped.
-func TestDeniedVerbIsNamedAndTheRestGoesOn(t *testing.T) {
-	const name = "denied"
-	k8s := admin(t)
-	shipped, err := k8s.RbacV1().ClusterRoles().Get(t.Context(), "otelcol-calico", metav1.GetOptions{})
-	require.NoError(t, err)
-	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}}
-	taken := false
-	for _, rule := range shipped.Rules {
-		var kept []string
-		for _, resource := range rule.Resources {
-			if resource == "ippools" {
-				taken = true
-				continue
-			}
-			kept = append(kept, resource)
-		}
-		rule.Resources = kept
-		role.Rules = append(role.Rules, rule)
-	}
-	require.True(t, taken, "the shipped role grants ippools")
-	_, err = k8s.RbacV1().ClusterRoles().Create(t.Context(), role, metav1.CreateOptions{})
-	require.NoError(t, err)
-	account, err := k8s.CoreV1().ServiceAccounts("default").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	_, err = k8s.RbacV1().ClusterRoleBindings().Create(t.Context(), &rbacv1.ClusterRoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: name},
-		Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: account.Name, Namespace: account.Namespace}},
-	}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	token, err := k8s.CoreV1().ServiceAccounts("default").CreateToken(t.Context(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
-	require.NoError(t, err)
-
-	out := startCollector(t, name, kubeconfig(t, func(config *clientcmdapi.Config) {
-		for _, user := range config.AuthInfos {
-			*user = clientcmdapi.AuthInfo{Token: token.Status.Token}
-		}
-	}))
-	require.Eventually(t, func() bool { return out.contains("missing RBAC: list ippools.crd.projectcalico.org") }, patience, poll)
-	prom := prometheus(t)
-	for _, c := range lab.Components {
-		awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job=%q}`, name, c.Job), 1)
-	}
-	// Without the pools of the API, what the scrape itself proves is still computed.
-	awaitValue(t, prom, fmt.Sprintf(`count(calico_ipam_pool_utilization_ratio{k8s_cluster_name=%q,ippool=%q,ip_family="IPv6"})`, name, ipv6Pool), 1)
-	awaitNothing(t, prom, fmt.Sprintf(`calico_ipam_pool_info{k8s_cluster_name=%q}`, name))
-
-	role.Rules = shipped.Rules
-	_, err = k8s.RbacV1().ClusterRoles().Update(t.Context(), role, metav1.UpdateOptions{})
-	require.NoError(t, err)
-	awaitValue(t, prom, fmt.Sprintf(`calico_ipam_pool_info{k8s_cluster_name=%q,ippool=%q}`, name, ipv6Pool), 1)
-	awaitValue(t, prom, fmt.Sprintf(`calico_ipam_pool_utilization_ratio{k8s_cluster_name=%q,ippool=%q,cidr!=""}`, name, fullPool), 1)
-	require.True(t, out.contains("succeeds again"), "the end of the failure is logged")
-}
 
 // TestAPIServerThatComesLaterOrGoesIsFoundAgain starts the collector before its API server can be reached, and takes it away once more.
 func TestAPIServerThatComesLaterOrGoesIsFoundAgain(t *testing.T) {
 	const name = "later"
 	address := "127.0.0.1:" + freePort(t)
-	out := startCollector(t, name, kubeconfig(t, func(config *clientcmdapi.Config) {
+	out := startCollector(t, collector{cluster: name, kubeconfig: kubeconfig(t, func(config *clientcmdapi.Config) {
 		for _, cluster := range config.Clusters {
 			cluster.Server = "https://" + address
 		}
-	}))
+	})})
 	require.Eventually(t, func() bool { return out.contains("connection refused") }, patience, poll)
 
 	server, err := url.Parse(lab.APIServerURL)
@@ -162,4 +103,30 @@ func forward(t *testing.T, from, to string) (stop func()) {
 		}
 	})
 	return stop
+}
+
+// TestAPIServerThatIsStoppedForAMinute stops the API server itself: what is known is scraped on, and what happened meanwhile is noticed.
+func TestAPIServerThatIsStoppedForAMinute(t *testing.T) {
+	const name, outage = "outage", time.Minute
+	startCollector(t, collector{cluster: name})
+	prom := prometheus(t)
+	up := fmt.Sprintf(`up{k8s_cluster_name=%q}`, name)
+	awaitValue(t, prom, "count("+up+" == 1)", float64(len(lab.Components)))
+	awaitState(t, prom, name, "ipam", "scraped", "ok", 1)
+
+	lab.Command(t, "part", "stop", "kube-apiserver")
+	stopped := time.Now()
+	// Every component is asked at every moment of the outage: Calico's own programs may end without an API server, and that is theirs to report.
+	require.Eventually(t, func() bool { return time.Since(stopped) > outage }, 2*outage, time.Second)
+	scrapes, ok := one(t, prom, fmt.Sprintf("min(count_over_time(%s[%ds]))", up, int(outage.Seconds())))
+	require.True(t, ok)
+	require.Greater(t, scrapes, 0.9*outage.Seconds()/interval.Seconds(), "scrapes of each component during the outage")
+	awaitValue(t, prom, fmt.Sprintf(`count(calico_ipam_pool_info{k8s_cluster_name=%q,ippool=%q})`, name, ipv6Pool), 1)
+
+	lab.Command(t, "part", "start", "kube-apiserver")
+	pod := runningPod(t, "goldmane", "127.0.0.1", corev1.Container{})
+	awaitState(t, prom, name, "goldmane", "disabled", "Goldmane.spec.metricsPort", 1)
+	deletePod(t, pod)
+	awaitState(t, prom, name, "goldmane", "absent", "no_pods", 1)
+	awaitValue(t, prom, "count("+up+" == 1)", float64(len(lab.Components)))
 }

@@ -26,7 +26,7 @@ func selector(metric, cluster, pool string) string {
 
 // TestSpine is the main job: a cluster in, pool utilisation in Prometheus out, and live. Its parts build on one another.
 func TestSpine(t *testing.T) {
-	startCollector(t, clusterName, lab.CollectorKubeconfig)
+	startCollector(t, collector{cluster: clusterName})
 	prom := prometheus(t)
 	awaitValue(t, prom, selector("calico_ipam_pool_utilization_ratio", clusterName, fullPool), 1)
 
@@ -42,7 +42,7 @@ func TestSpine(t *testing.T) {
 	t.Run("names and labels are Calico's", func(t *testing.T) { untouchedNames(t, prom) })
 	t.Run("ten more addresses are seen within two scrapes", func(t *testing.T) { tenMore(t, prom) })
 	t.Run("a pool that is deleted ends its series", func(t *testing.T) {
-		labCommand(t, "pool", "delete", fullPool)
+		lab.Command(t, "pool", "delete", fullPool)
 		for _, metric := range []string{
 			"ipam_ippool_size", "ipam_allocations_in_use",
 			"calico_ipam_pool_info", "calico_ipam_pool_utilization_ratio", "calico_ipam_pool_available",
@@ -130,7 +130,7 @@ func tenMore(t *testing.T, prom promv1.API) {
 	available, ok := one(t, prom, selector("calico_ipam_pool_available", clusterName, halfUsedPool))
 	require.True(t, ok)
 
-	labCommand(t, "allocate", "--pool", halfUsedPool, "--node", "node-2", "-n", "10")
+	lab.Command(t, "allocate", "--pool", halfUsedPool, "--node", "node-2", "-n", "10")
 	allocated := time.Now()
 	awaitValue(t, prom, inUse, before+10)
 	awaitValue(t, prom, selector("calico_ipam_pool_available", clusterName, halfUsedPool), available-10)
@@ -168,7 +168,7 @@ func lastChange(t *testing.T, matrix model.Matrix) time.Time {
 }
 
 func podComesAndGoes(t *testing.T, prom promv1.API) {
-	pods := admin(t).CoreV1().Pods("calico-system")
+	pods := lab.Kube(t).CoreV1().Pods("calico-system")
 	list, err := pods.List(t.Context(), metav1.ListOptions{LabelSelector: "k8s-app=calico-typha"})
 	require.NoError(t, err)
 	require.Len(t, list.Items, 1)

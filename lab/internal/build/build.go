@@ -141,7 +141,7 @@ func copyCRDs(ctx context.Context, labDir, bin string) error {
 }
 
 func copyCRDsOf(moduleDir, bin string) error {
-	for dir, pattern := range crdSources {
+	for group, pattern := range crdSources {
 		paths, err := filepath.Glob(filepath.Join(moduleDir, filepath.FromSlash(pattern)))
 		if err == nil && len(paths) == 0 {
 			err = errors.New("there are none")
@@ -149,7 +149,7 @@ func copyCRDsOf(moduleDir, bin string) error {
 		if err != nil {
 			return fmt.Errorf("find the CRDs %s in module %s: %w", pattern, calicoModule, err)
 		}
-		target := filepath.Join(bin, "crds", dir)
+		target := CRDDirs(bin, group)[0]
 		if err := os.RemoveAll(target); err != nil {
 			return fmt.Errorf("copy CRDs: %w", err)
 		}

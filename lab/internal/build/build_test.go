@@ -140,6 +140,27 @@ func TestAModuleWithoutCRDsIsNamed(t *testing.T) {
 	require.NotContains(t, err.Error(), "%!")
 }
 
+func TestTheCRDsOfEachGroupAreCopiedInPlaceOfOlderOnes(t *testing.T) {
+	module, bin := t.TempDir(), t.TempDir()
+	for _, path := range []string{
+		"libcalico-go/config/crd/crd.projectcalico.org_ippools.yaml", "charts/tigera-operator/crds/operator.tigera.io_tigerastatuses_crd.yaml",
+		"charts/tigera-operator/crds/README.md",
+	} {
+		write(t, filepath.Join(module, path), path)
+	}
+	write(t, filepath.Join(bin, "crds", OperatorCRDs, "old.yaml"), "")
+	require.NoError(t, copyCRDsOf(module, bin))
+	var names []string
+	for _, dir := range CRDDirs(bin, CRDGroups()...) {
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		for _, entry := range entries {
+			names = append(names, filepath.Base(dir)+"/"+entry.Name())
+		}
+	}
+	require.Equal(t, []string{"calico/crd.projectcalico.org_ippools.yaml", "operator/operator.tigera.io_tigerastatuses_crd.yaml"}, names)
+}
+
 func TestAnInterruptedBuildLeavesNoTemporaryFiles(t *testing.T) {
 	dir, temporary := t.TempDir(), t.TempDir()
 	write(t, filepath.Join(dir, "go.mod"), "module slow\n\ngo 1.24\n")

@@ -1,6 +1,12 @@
 // Package build makes the programs of the lab from its Go modules, and builds nothing that has not changed.
 package build
 
+import (
+	"maps"
+	"path/filepath"
+	"slices"
+)
+
 // module is one go.mod of the lab. The programs of a module are built, and cached, together.
 type module struct {
 	name string
@@ -56,8 +62,26 @@ func Programs() []string {
 	return names
 }
 
-// crdSources are the CustomResourceDefinitions of the Calico module, by the directory below crds/ that they are copied to.
+// Groups of CustomResourceDefinitions: those of Calico itself, and those of Tigera's operator.
+const (
+	CalicoCRDs   = "calico"
+	OperatorCRDs = "operator"
+)
+
+// crdSources are the CustomResourceDefinitions of the Calico module, by their group.
 var crdSources = map[string]string{
-	"calico":   "libcalico-go/config/crd/*.yaml",
-	"operator": "charts/tigera-operator/crds/operator.tigera.io_installations_crd.yaml",
+	CalicoCRDs:   "libcalico-go/config/crd/*.yaml",
+	OperatorCRDs: "charts/tigera-operator/crds/*.yaml",
+}
+
+// CRDGroups returns the names of all groups of CustomResourceDefinitions.
+func CRDGroups() []string { return slices.Sorted(maps.Keys(crdSources)) }
+
+// CRDDirs returns the directories below bin with the CustomResourceDefinitions of the groups.
+func CRDDirs(bin string, groups ...string) []string {
+	dirs := make([]string, 0, len(groups))
+	for _, group := range groups {
+		dirs = append(dirs, filepath.Join(bin, "crds", group))
+	}
+	return dirs
 }

@@ -15,7 +15,10 @@ import (
 // stamp is a hash of everything that decides what a module's programs are.
 func stamp(labDir string, m module, goVersion string) (string, error) {
 	hash := sha256.New()
-	fmt.Fprintf(hash, "%s\n%q\n%s\n%+v\n%v\n", goVersion, flags(m), m.name, m.programs, crdSources)
+	fmt.Fprintf(hash, "%s\n%q\n%s\n%+v\n", goVersion, flags(m), m.name, m.programs)
+	if m.name == modules[0].name {
+		fmt.Fprintf(hash, "%v\n", crdSources)
+	}
 	for _, name := range append([]string{"go.mod", "go.sum"}, m.sources...) {
 		file, err := os.Open(filepath.Join(labDir, m.dir, name))
 		if err != nil {
@@ -51,8 +54,8 @@ func current(bin string, m module, want string) (bool, error) {
 		}
 	}
 	if m.name == modules[0].name {
-		for dir := range crdSources {
-			if found, err := filepath.Glob(filepath.Join(bin, "crds", dir, "*.yaml")); err != nil || len(found) == 0 {
+		for _, dir := range CRDDirs(bin, CRDGroups()...) {
+			if found, err := filepath.Glob(filepath.Join(dir, "*.yaml")); err != nil || len(found) == 0 {
 				return false, err
 			}
 		}

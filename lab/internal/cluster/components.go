@@ -21,6 +21,8 @@ const (
 	operatorNamespace = "tigera-operator"
 	operatorVersion   = "v1.34.13"
 
+	// felixComponent runs in a pod of nodeWorkload.
+	felixComponent          = "calico-felix"
 	nodeWorkload            = "calico-node"
 	typhaWorkload           = "calico-typha"
 	kubeControllersWorkload = "calico-kube-controllers"
@@ -43,7 +45,7 @@ func (c *Client) CreateComponents(ctx context.Context, p Placement) ([]state.Com
 		return nil, err
 	}
 	if nodePod != "" {
-		components = append(components, component(p, "calico-felix", nodePod, felixNode, p.FelixAddress, p.FelixPort))
+		components = append(components, component(p, felixComponent, nodePod, felixNode, p.FelixAddress, p.FelixPort))
 	}
 	typha := podTemplate(p, typhaWorkload, "docker.io/calico/typha:"+CalicoVersion, p.TyphaEnv())
 	typha.Spec.HostNetwork = true

@@ -158,6 +158,9 @@ func TestReadJoinsTheSeriesOfAPool(t *testing.T) {
 		querySize:        `{"metric":{"ippool":"p"},"value":[0,"256"]}`,
 		queryPopular:     `{"metric":{},"value":[0,"51"]}`,
 		queryFullest:     `{"metric":{"ippool":"p"},"value":[0,"50"]}`,
+		queryStates: `{"metric":{"component":"typha","state":"scraped","reason":""},"value":[0,"1"]},
+			{"metric":{"component":"felix","state":"unreachable","reason":"timeout"},"value":[0,"2"]},
+			{"metric":{"component":"felix","state":"scraped"},"value":[0,"3"]}`,
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -174,5 +177,6 @@ func TestReadJoinsTheSeriesOfAPool(t *testing.T) {
 	require.Equal(t, Reading{
 		Pools:   []PoolReading{{Pool: "p", CIDR: "10.0.0.0/24", Used: ptr.To(128.0), Size: ptr.To(256.0), Utilization: ptr.To(0.5)}},
 		Popular: ptr.To(51.0), Fullest: "p", FullestPercent: 50,
+		States: []ComponentState{{"felix", "scraped", "", 3}, {"felix", "unreachable", "timeout", 2}, {"typha", "scraped", "", 1}},
 	}, got)
 }

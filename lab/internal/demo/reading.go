@@ -1,5 +1,5 @@
 // Package demo shows a collector at work in the lab: what Prometheus answers about every IP pool, beside what calicoctl
-// says of the same datastore.
+// says of the same datastore, and about every component of Calico.
 package demo
 
 import (
@@ -43,6 +43,8 @@ type Reading struct {
 	// Fullest is the fullest pool, empty without an answer, and FullestPercent its utilisation.
 	Fullest        string
 	FullestPercent float64
+	// States are those of the components, sorted, empty as long as the collector has told none.
+	States []ComponentState
 }
 
 // Prometheus reads the derived series back.
@@ -104,6 +106,9 @@ func (p *Prometheus) Read(ctx context.Context) (Reading, error) {
 				*part.into(&reading.Pools[at]) = &value
 			}
 		}
+	}
+	if reading.States, err = p.readStates(ctx); err != nil {
+		return reading, err
 	}
 	return reading, p.readCluster(ctx, &reading)
 }

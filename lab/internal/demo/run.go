@@ -46,7 +46,7 @@ type Demo struct {
 	lab        *lab.Lab
 	out        *progress.Printer
 	prometheus *Prometheus
-	collector  *process.Child
+	collector  *process.Part
 	health     string
 }
 
@@ -139,7 +139,8 @@ func (d *Demo) showOnce(ctx context.Context) error {
 	return nil
 }
 
-// awaitSeries waits until Prometheus answers with the derived series of every pool.
+// awaitSeries waits until Prometheus answers with the derived series of every pool and, where nothing is shown later, with the
+// states of components.
 func (d *Demo) awaitSeries(ctx context.Context) error {
 	all := len(d.lab.State.Pools)
 	return d.out.StepFunc("waiting for the collector", func(update func(string)) error {
@@ -161,6 +162,9 @@ func (d *Demo) awaitSeries(ctx context.Context) error {
 			update(fmt.Sprintf("waiting for the collector's series, %d of %d pools", all-len(missing), all))
 			if len(missing) > 0 {
 				return fmt.Errorf("prometheus has no %s or no calico_ipam_pool_available of pool %s", queryUtilization, strings.Join(missing, ", "))
+			}
+			if d.options.Once {
+				return checkStates(reading.States)
 			}
 			return nil
 		})
@@ -217,6 +221,8 @@ func (d *Demo) write(now comparison) {
 	WriteTable(&text, now.rows)
 	text.WriteString("\n")
 	WriteComparison(&text, now.reading)
+	fmt.Fprintf(&text, "\nComponents as Prometheus has them: %s\n", metricStates)
+	WriteStates(&text, now.reading.States)
 	fmt.Fprintf(&text, "\nPrometheus    %s\nhealth check  http://%s/\n", GraphURL(d.lab.State.PrometheusURL), d.health)
 	if !d.options.Once {
 		text.WriteString("Ctrl-C stops everything\n")

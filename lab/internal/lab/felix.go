@@ -48,13 +48,10 @@ func (l *Lab) startFelix(credentials *cluster.Credentials) error {
 	if err != nil {
 		return fmt.Errorf("find the lab's own executable: %w", err)
 	}
-	gate, opener, err := os.Pipe()
-	if err != nil {
-		return fmt.Errorf("create a pipe to the namespace: %w", err)
-	}
-	child, err := l.supervisor.Start(process.Spec{
+	_, err = l.supervisor.Start(process.Spec{
 		Name: partFelix, Path: self, Args: netns.Command(*l.link, l.bin(partFelix)), Dir: l.options.StateDir, Tier: tierClients,
-		Cloneflags: netns.Cloneflags, ExtraFiles: []*os.File{gate},
+		Cloneflags: netns.Cloneflags, Restart: process.LikeKubelet(felixRestartCode),
+		Launch: func(start func(...*os.File) (int, error)) error { return l.launchFelix(start, kubeconfig, credentials) },
 		Env: l.env(l.placement.FelixEnv(),
 			"KUBECONFIG="+kubeconfig,
 			"FELIX_FELIXHOSTNAME="+cluster.NodeName(1),
@@ -63,11 +60,22 @@ func (l *Lab) startFelix(credentials *cluster.Credentials) error {
 			"FELIX_USAGEREPORTINGENABLED=false", "FELIX_XDPENABLED=false",
 		),
 	})
-	err = errors.Join(err, gate.Close())
+	return err
+}
+
+// launchFelix starts Felix in a new namespace. It does so at every start: the namespace and the link into it end with the
+// process, so that nothing is left of a Felix that is stopped, and all of them have the same addresses.
+func (l *Lab) launchFelix(start func(...*os.File) (int, error), kubeconfig string, credentials *cluster.Credentials) error {
+	gate, opener, err := os.Pipe()
 	if err != nil {
-		return errors.Join(err, opener.Close())
+		return fmt.Errorf("create a pipe to the namespace: %w", err)
 	}
-	if err := l.connectFelix(child.Pid(), kubeconfig, credentials); err != nil {
+	pid, err := start(gate)
+	err = errors.Join(err, gate.Close())
+	if err == nil {
+		err = l.connectFelix(pid, kubeconfig, credentials)
+	}
+	if err != nil {
 		return errors.Join(err, opener.Close())
 	}
 	return netns.Release(opener)
@@ -77,6 +85,10 @@ func (l *Lab) startFelix(credentials *cluster.Credentials) error {
 func (l *Lab) connectFelix(pid int, kubeconfig string, credentials *cluster.Credentials) error {
 	if err := l.link.Connect(pid); err != nil {
 		return err
+	}
+	if l.forwarder != nil {
+		// It still listens: an address that comes back is the same to it.
+		return nil
 	}
 	var err error
 	if l.forwarder, err = netns.NewForwarder(l.link.Host, loopback(l.ports.apiserver)); err != nil {

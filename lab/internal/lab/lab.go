@@ -11,7 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/build"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/lab/internal/control"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/fill"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/ipamops"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/netns"
@@ -22,6 +24,7 @@ import (
 
 // Lab is a cluster that is being started or runs. Stop must be called.
 type Lab struct {
+	// State does not change once Up has returned. It has no process ids, which do.
 	State state.State
 
 	options    Options
@@ -29,9 +32,12 @@ type Lab struct {
 	temporary  bool
 	claim      *state.Claim
 	supervisor *process.Supervisor
-	ipam       *ipamops.Client
-	placement  cluster.Placement
-	ports      ports
+	control    *control.Server
+	kube       *cluster.Client
+	// ipam is nil in a bare lab.
+	ipam      *ipamops.Client
+	placement cluster.Placement
+	ports     ports
 
 	link      *netns.Link
 	forwarder *netns.Forwarder
@@ -40,6 +46,10 @@ type Lab struct {
 
 	background sync.WaitGroup
 	cancel     context.CancelFunc
+
+	// publishing orders the writes of lab.json, of which there are none unless the lab is ready.
+	publishing sync.Mutex
+	ready      bool
 }
 
 type ports struct {
@@ -77,7 +87,7 @@ func (l *Lab) prepare(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if l.supervisor, err = process.NewSupervisor(l.path("logs")); err != nil {
+	if l.supervisor, err = process.NewSupervisor(l.path("logs"), l.partChanged); err != nil {
 		return err
 	}
 	chosen, err := FreePorts(8)
@@ -94,6 +104,10 @@ func (l *Lab) prepare(ctx context.Context) error {
 		Layout: string(l.options.Layout), StateDir: l.options.StateDir, BinDir: l.options.BinDir,
 		AdminKubeconfig: l.path(adminKubeconfig), CollectorKubeconfig: l.path(adminKubeconfig),
 		APIServerURL: "https://" + loopback(l.ports.apiserver), PrometheusURL: "http://" + loopback(l.ports.prometheus),
+	}
+	if l.options.Bare {
+		l.State.Layout, l.State.Felix = bareLayout, "left out by --bare"
+		return nil
 	}
 	return l.prepareFelix(ctx)
 }
@@ -156,9 +170,28 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := l.startControlPlane(ctx, credentials); err != nil {
 		return err
 	}
+	if l.options.Bare {
+		err = l.startBare(ctx, credentials)
+	} else {
+		err = l.startCluster(ctx, credentials)
+	}
+	if err != nil {
+		return err
+	}
+	if l.control, err = control.Serve(ctx, l.options.StateDir, l); err != nil {
+		return err
+	}
+	l.setReady(true)
+	return l.publish()
+}
+
+// startCluster makes the new API server that of a Calico cluster: its objects, its processes and its addresses.
+func (l *Lab) startCluster(ctx context.Context, credentials *cluster.Credentials) error {
+	var err error
 	if l.ipam, err = ipamops.New(l.State.AdminKubeconfig); err != nil {
 		return err
 	}
+	l.kube = l.ipam.CRD
 	err = l.out.Step("creating the cluster's objects", func() error {
 		return within(ctx, objectsTimeout, func(ctx context.Context) error { return l.createObjects(ctx, credentials) })
 	})
@@ -181,17 +214,16 @@ func (l *Lab) start(ctx context.Context) error {
 	if err := l.awaitCalico(ctx); err != nil {
 		return err
 	}
-	l.State.Pids = l.supervisor.Pids()
-	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	l.cancel = cancel
 	if l.options.Churn {
+		background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		l.cancel = cancel
 		l.background.Add(1)
 		go func() {
 			defer l.background.Done()
 			l.churn(background)
 		}()
 	}
-	return l.State.Write(l.options.StateDir)
+	return nil
 }
 
 // within bounds do, and says so if that was what ended it.
@@ -207,12 +239,12 @@ func within(ctx context.Context, limit time.Duration, do func(context.Context) e
 
 // createObjects creates what the Calico processes read at their start, and the objects that show these processes.
 func (l *Lab) createObjects(ctx context.Context, credentials *cluster.Credentials) error {
-	kube := l.ipam.CRD
-	crds := []string{filepath.Join(l.options.BinDir, "crds", "calico")}
+	kube := l.kube
+	groups := []string{build.CalicoCRDs}
 	if l.options.Layout == cluster.OperatorLayout {
-		crds = append(crds, filepath.Join(l.options.BinDir, "crds", "operator"))
+		groups = append(groups, build.OperatorCRDs)
 	}
-	if err := kube.ApplyCRDs(ctx, crds...); err != nil {
+	if err := kube.ApplyCRDs(ctx, build.CRDDirs(l.options.BinDir, groups...)...); err != nil {
 		return err
 	}
 	if err := kube.AwaitNamespace(ctx, "kube-system", readyTimeout); err != nil {
@@ -237,15 +269,20 @@ func (l *Lab) createObjects(ctx context.Context, credentials *cluster.Credential
 	if l.State.Components, err = kube.CreateComponents(ctx, l.placement); err != nil {
 		return err
 	}
+	if l.options.Layout == cluster.OperatorLayout {
+		if err := kube.CreateOperatorStatuses(ctx); err != nil {
+			return err
+		}
+	}
 	return l.grantCollector(ctx, credentials)
 }
 
 func (l *Lab) grantCollector(ctx context.Context, credentials *cluster.Credentials) error {
-	if l.options.RBACFile == "" {
+	if len(l.options.RBACFiles) == 0 {
 		l.out.Printf("no RBAC file for the collector: its kubeconfig is the administrator's")
 		return nil
 	}
-	token, err := l.ipam.CRD.ApplyRBAC(ctx, l.options.RBACFile)
+	token, err := l.kube.ApplyRBAC(ctx, l.options.RBACFiles)
 	if err != nil {
 		return fmt.Errorf("--rbac: %w", err)
 	}
@@ -260,7 +297,11 @@ func (l *Lab) Stop() error {
 		// The directory is not this lab's, and nothing was started.
 		return nil
 	}
+	l.setReady(false)
 	errs := []error{state.Remove(l.options.StateDir)}
+	if l.control != nil {
+		errs = append(errs, l.control.Close())
+	}
 	l.cancel()
 	l.background.Wait()
 	if l.supervisor != nil {

@@ -3,22 +3,15 @@ package lab
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/build"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/fill"
@@ -26,53 +19,6 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/progress"
 	"github.com/otelcol-calico/otelcol-calico/lab/internal/state"
 )
-
-const fakeLastWords = "no space left on device"
-
-// TestMain also makes the test binary the programs of a lab, by the name that it is called by.
-func TestMain(m *testing.M) {
-	switch filepath.Base(os.Args[0]) {
-	case partEtcd:
-		fakeEtcd()
-	case partAPIServer, partPrometheus:
-		terminated := make(chan os.Signal, 1)
-		signal.Notify(terminated, syscall.SIGTERM)
-		<-terminated
-	default:
-		goleak.VerifyTestMain(m)
-	}
-}
-
-// fakeEtcd makes its data directory, says once that it is ready, and dies.
-func fakeEtcd() {
-	var listen string
-	for i, argument := range os.Args[:len(os.Args)-1] {
-		switch argument {
-		case "--listen-client-urls":
-			listen = os.Args[i+1]
-		case "--data-dir":
-			if err := os.MkdirAll(os.Args[i+1], 0o700); err != nil {
-				os.Exit(1)
-			}
-		}
-	}
-	address, err := url.Parse(listen)
-	if err != nil {
-		os.Exit(1)
-	}
-	asked := make(chan struct{}, 1)
-	server := &http.Server{Addr: address.Host, Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
-		select {
-		case asked <- struct{}{}:
-		default:
-		}
-	})}
-	go func() { _ = server.ListenAndServe() }()
-	<-asked
-	_ = server.Shutdown(context.Background())
-	fmt.Println(fakeLastWords)
-	os.Exit(1)
-}
 
 func TestFreePortsAreDifferentAndBelowTheEphemeralRange(t *testing.T) {
 	ports, err := FreePorts(20)
@@ -97,7 +43,9 @@ func TestOptionsNameTheFlagThatIsWrong(t *testing.T) {
 		{"--nodes", func(o *Options) { o.Nodes = 1 }},
 		{"--churn-interval", func(o *Options) { o.ChurnInterval = 0 }},
 		{"--bin", func(o *Options) { o.BinDir = t.TempDir() }},
-		{"--rbac", func(o *Options) { o.RBACFile = filepath.Join(valid.BinDir, "missing.yaml") }},
+		{"--rbac", func(o *Options) { o.RBACFiles = []string{filepath.Join(valid.BinDir, "missing.yaml")} }},
+		{"--churn", func(o *Options) { o.Bare, o.Churn = true, true }},
+		{"--felix on", func(o *Options) { o.Bare, o.Felix = true, FelixOn }},
 	} {
 		t.Run(test.flag, func(t *testing.T) {
 			options := valid
@@ -153,12 +101,7 @@ func TestADirectoryThatIsNoLabsIsLeftAlone(t *testing.T) {
 func TestAPartThatDiesWhileOthersStartIsWhatIsReported(t *testing.T) {
 	options := validOptions(t)
 	options.Felix, options.StateDir = FelixOff, t.TempDir()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	for _, program := range build.Programs() {
-		require.NoError(t, os.Remove(filepath.Join(options.BinDir, program)))
-		require.NoError(t, os.Symlink(self, filepath.Join(options.BinDir, program)))
-	}
+	fakePrograms(t, options.BinDir)
 	before, err := state.Take(options.StateDir)
 	require.NoError(t, err)
 	require.NoError(t, before.Release())
@@ -233,14 +176,4 @@ func TestTideReleasesNoMoreThanThereIs(t *testing.T) {
 	come, gone := level.next(0, 3, 1)
 	require.Equal(t, 3, come)
 	require.Zero(t, gone)
-}
-
-func TestAliveIsFalseForAProcessThatHasEnded(t *testing.T) {
-	require.True(t, alive(os.Getpid()))
-	ended := exec.Command("true")
-	require.NoError(t, ended.Start())
-	// Not waited for yet, it is a zombie for as long as the test likes.
-	require.Eventually(t, func() bool { return !alive(ended.Process.Pid) }, 10*time.Second, 10*time.Millisecond)
-	require.NoError(t, ended.Wait())
-	require.False(t, alive(ended.Process.Pid))
 }

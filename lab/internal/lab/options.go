@@ -37,8 +37,10 @@ type Options struct {
 	Churn    bool
 	// ChurnInterval is the time between two changes of the allocations.
 	ChurnInterval time.Duration
-	// RBACFile is applied for the collector; if empty the collector's kubeconfig is the administrator's.
-	RBACFile string
+	// Bare leaves Calico out: no CustomResourceDefinitions, objects, components or addresses.
+	Bare bool
+	// RBACFiles are applied for the collector, in order; without any the collector's kubeconfig is the administrator's.
+	RBACFiles []string
 }
 
 // Validate checks everything that can be checked before a part is started. Its errors name the flag.
@@ -54,15 +56,25 @@ func (o *Options) Validate() error {
 	if o.ChurnInterval <= 0 {
 		return fmt.Errorf("--churn-interval: %s is not positive", o.ChurnInterval)
 	}
-	for _, program := range build.Programs() {
+	programs := build.Programs()
+	if o.Bare {
+		programs = barePrograms
+		if o.Churn {
+			return errors.New("--churn: a lab that is --bare has no addresses")
+		}
+		if o.Felix == FelixOn {
+			return fmt.Errorf("--felix %s: a lab that is --bare has no Felix", o.Felix)
+		}
+	}
+	for _, program := range programs {
 		if _, err := os.Stat(filepath.Join(o.BinDir, program)); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("--bin: %s has no %s: run `lab build --bin %s`", o.BinDir, program, o.BinDir)
 		} else if err != nil {
 			return fmt.Errorf("--bin: %w", err)
 		}
 	}
-	if o.RBACFile != "" {
-		if _, err := os.Stat(o.RBACFile); err != nil {
+	for _, file := range o.RBACFiles {
+		if _, err := os.Stat(file); err != nil {
 			return fmt.Errorf("--rbac: %w", err)
 		}
 	}

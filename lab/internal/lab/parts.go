@@ -44,6 +44,9 @@ const (
 	// A hundred nodes on a slow machine take a part of these.
 	objectsTimeout  = 3 * time.Minute
 	allocateTimeout = 5 * time.Minute
+	// By these exit codes kube-controllers and Felix say that their configuration changed.
+	kubeControllersRestartCode = 0
+	felixRestartCode           = 129
 	// felixPort can be Felix' default: it listens in a network namespace of its own.
 	felixPort = 9091
 )
@@ -69,19 +72,19 @@ func (l *Lab) env(declared []corev1.EnvVar, more ...string) []string {
 }
 
 // Start starts a further part, which the lab then watches and stops as its own.
-func (l *Lab) Start(name, program string, args, env []string) (*process.Child, error) {
+func (l *Lab) Start(name, program string, args, env []string) (*process.Part, error) {
 	return l.supervisor.Start(process.Spec{
 		Name: name, Path: program, Args: args, Env: append(l.baseEnv(), env...), Dir: l.options.StateDir, Tier: TierCollector,
 	})
 }
 
 // Await waits until probe succeeds for a part.
-func (l *Lab) Await(ctx context.Context, child *process.Child, timeout time.Duration, probe func(context.Context) error) error {
-	return l.supervisor.Await(ctx, child, timeout, probe)
+func (l *Lab) Await(ctx context.Context, part *process.Part, timeout time.Duration, probe func(context.Context) error) error {
+	return l.supervisor.Await(ctx, part, timeout, probe)
 }
 
 func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Credentials) error {
-	etcdURL, peerURL := "http://"+loopback(l.ports.etcd), "http://"+loopback(l.ports.etcdPeer)
+	etcdURL, peerURL := l.etcdURL(), "http://"+loopback(l.ports.etcdPeer)
 	etcd, err := l.supervisor.Start(process.Spec{
 		Name: partEtcd, Path: l.bin(partEtcd), Dir: l.options.StateDir, Env: l.baseEnv(), Tier: tierEtcd,
 		Args: []string{
@@ -97,8 +100,7 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 	if err != nil {
 		return err
 	}
-	err = l.await(ctx, etcd, process.HTTPProbe(probeClient(nil), etcdURL+"/readyz", nil))
-	if err != nil {
+	if err := l.await(ctx, etcd, l.etcdProbe()); err != nil {
 		return err
 	}
 	apiserver, err := l.supervisor.Start(process.Spec{
@@ -128,7 +130,13 @@ func (l *Lab) startControlPlane(ctx context.Context, credentials *cluster.Creden
 	return l.await(ctx, prometheus, process.HTTPProbe(probeClient(nil), l.State.PrometheusURL+"/-/ready", nil))
 }
 
-func (l *Lab) startPrometheus() (*process.Child, error) {
+func (l *Lab) etcdURL() string { return "http://" + loopback(l.ports.etcd) }
+
+func (l *Lab) etcdProbe() func(context.Context) error {
+	return process.HTTPProbe(probeClient(nil), l.etcdURL()+"/readyz", nil)
+}
+
+func (l *Lab) startPrometheus() (*process.Part, error) {
 	config := l.path("prometheus.yml")
 	if err := os.WriteFile(config, []byte("scrape_configs: []\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("write the configuration of Prometheus: %w", err)
@@ -142,15 +150,15 @@ func (l *Lab) startPrometheus() (*process.Child, error) {
 	})
 }
 
-func (l *Lab) await(ctx context.Context, child *process.Child, probe func(context.Context) error) error {
-	return l.out.Step("waiting for "+child.Name(), func() error {
-		return l.supervisor.Await(ctx, child, readyTimeout, probe)
+func (l *Lab) await(ctx context.Context, part *process.Part, probe func(context.Context) error) error {
+	return l.out.Step("waiting for "+part.Name(), func() error {
+		return l.supervisor.Await(ctx, part, readyTimeout, probe)
 	})
 }
 
 func (l *Lab) startCalico(ctx context.Context, credentials *cluster.Credentials) error {
 	typha, err := l.supervisor.Start(process.Spec{
-		Name: partTypha, Path: l.bin(partTypha), Dir: l.options.StateDir, Tier: tierClients,
+		Name: partTypha, Path: l.bin(partTypha), Dir: l.options.StateDir, Tier: tierClients, Restart: process.LikeKubelet(),
 		Env: l.env(l.placement.TyphaEnv(), "KUBECONFIG="+l.State.AdminKubeconfig),
 	})
 	if err != nil {
@@ -158,7 +166,8 @@ func (l *Lab) startCalico(ctx context.Context, credentials *cluster.Credentials)
 	}
 	_, err = l.supervisor.Start(process.Spec{
 		Name: partKubeControllers, Path: l.bin(partKubeControllers), Dir: l.options.StateDir, Tier: tierClients,
-		Env: l.env(l.placement.KubeControllersEnv(), "KUBECONFIG="+l.State.AdminKubeconfig),
+		Restart: process.LikeKubelet(kubeControllersRestartCode),
+		Env:     l.env(l.placement.KubeControllersEnv(), "KUBECONFIG="+l.State.AdminKubeconfig),
 		// By default it would make a directory in this machine's root.
 		Args: []string{"--status-file=" + l.path("kube-controllers-status.json")},
 	})
@@ -178,11 +187,11 @@ func (l *Lab) startCalico(ctx context.Context, credentials *cluster.Credentials)
 func (l *Lab) awaitCalico(ctx context.Context) error {
 	// The series of every pool and node is there from the start, with the value zero; the borrower's counts last.
 	borrowed := fmt.Sprintf("ipam_allocations_borrowed{ippool=%q,node=%q}", fill.SmallPool, cluster.NodeName(fill.Borrower(l.options.Nodes)))
-	err := l.await(ctx, l.supervisor.Child(partKubeControllers), l.metricsProbe(partKubeControllers, process.Positive(borrowed)))
+	err := l.await(ctx, l.supervisor.Part(partKubeControllers), l.metricsProbe(partKubeControllers, process.Positive(borrowed)))
 	if err != nil || l.link == nil {
 		return err
 	}
-	return l.await(ctx, l.supervisor.Child(partFelix), l.metricsProbe(partFelix, process.Contains("felix_active_local_endpoints")))
+	return l.await(ctx, l.supervisor.Part(partFelix), l.metricsProbe(partFelix, process.Contains("felix_active_local_endpoints")))
 }
 
 // metricsProbe asks the component's own metrics endpoint, at the address that the state tells others.

@@ -21,18 +21,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Felix ends with this code when its configuration changed, and what supervises it in its pod starts it again.
-const (
-	restartCode = 129
-	maxRestarts = 100
-)
-
 // gateDescriptor is that of the first of exec.Cmd's ExtraFiles.
 const gateDescriptor = 3
 
-// Run runs in the new namespaces: it waits for the link, configures it and runs the program, as the supervisor in the
-// calico-node container does. It returns the program's exit code. Its arguments are what Command made, less the command's
-// name.
+// Run runs in the new namespaces: it waits for the link, configures it and runs the program. It returns the program's exit
+// code. Its arguments are what Command made, less the command's name.
 func Run(args []string) (int, error) {
 	if len(args) < 4 {
 		return 0, errors.New("too few arguments: this command is for the lab itself")
@@ -57,16 +50,11 @@ func Run(args []string) (int, error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
-	for range maxRestarts {
-		code, err := runOnce(signals, command)
-		if err != nil || code != restartCode {
-			return code, err
-		}
-	}
-	return restartCode, nil
+	return runTied(signals, command)
 }
 
-func runOnce(signals <-chan os.Signal, command []string) (int, error) {
+// runTied runs the program, which ends with this process and gets its signals, and returns the program's exit code.
+func runTied(signals <-chan os.Signal, command []string) (int, error) {
 	// The parent-death signal is sent when the thread ends that forked.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

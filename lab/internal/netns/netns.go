@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -50,9 +51,13 @@ func NewLink() (Link, error) {
 }
 
 // Connect creates the pair with its inner end in the network namespace of the process pid from the first moment. So the
-// kernel removes the pair with that namespace, and nothing else has to.
+// kernel removes the pair with that namespace, and nothing else has to, but for one case: the kernel takes its time, and a
+// pair of this link that led to an earlier process must not be beside the new one.
 func (l Link) Connect(pid int) error {
-	var err error
+	err := l.disconnect()
+	if err != nil {
+		return err
+	}
 	for range pairAttempts {
 		attributes := netlink.NewLinkAttrs()
 		attributes.Name = hostPrefix + strconv.FormatUint(uint64(rand.Uint32()), 36)
@@ -65,6 +70,30 @@ func (l Link) Connect(pid int) error {
 		}
 	}
 	return fmt.Errorf("create a pair of virtual interfaces into the namespace of process %d: %w", pid, err)
+}
+
+// disconnect removes the pair of this link, if there is one.
+func (l Link) disconnect() error {
+	address, err := netlink.ParseAddr(l.Host + "/" + strconv.Itoa(prefixBits))
+	if err != nil {
+		return fmt.Errorf("parse address: %w", err)
+	}
+	addresses, err := netlink.AddrList(nil, netlink.FAMILY_V4)
+	if err != nil {
+		return fmt.Errorf("list this machine's addresses: %w", err)
+	}
+	for _, found := range addresses {
+		if !found.Equal(*address) || !strings.HasPrefix(found.Label, hostPrefix) {
+			continue
+		}
+		attributes := netlink.NewLinkAttrs()
+		attributes.Name, attributes.Index = found.Label, found.LinkIndex
+		// Meanwhile the kernel may have removed it, which is as good.
+		if err := netlink.LinkDel(&netlink.Veth{LinkAttrs: attributes}); err != nil && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("remove %s, which led to an earlier process: %w", found.Label, err)
+		}
+	}
+	return nil
 }
 
 func configure(name, address string) error {

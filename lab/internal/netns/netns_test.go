@@ -79,7 +79,7 @@ func role(role string) *exec.Cmd {
 
 // connectAndWait is a lab that connects the namespace of a child, tells both and waits to be killed.
 func connectAndWait() error {
-	supervisor, err := process.NewSupervisor(os.TempDir())
+	supervisor, err := process.NewSupervisor(os.TempDir(), nil)
 	if err != nil {
 		return err
 	}
@@ -138,9 +138,15 @@ func needRoot(t *testing.T, programs ...string) {
 
 func hostHas(t *testing.T, address string) bool {
 	t.Helper()
+	return hostCount(t, address) > 0
+}
+
+// hostCount is how many interfaces have the address.
+func hostCount(t *testing.T, address string) int {
+	t.Helper()
 	addresses, err := net.InterfaceAddrs()
 	require.NoError(t, err)
-	return slices.ContainsFunc(addresses, func(a net.Addr) bool { return a.String() == address+"/30" })
+	return len(slices.DeleteFunc(addresses, func(a net.Addr) bool { return a.String() != address+"/30" }))
 }
 
 func TestALinkEndsWithTheNamespace(t *testing.T) {
@@ -158,6 +164,24 @@ func TestALinkEndsWithTheNamespace(t *testing.T) {
 	require.Eventually(t, func() bool { return !hostHas(t, link.Host) }, waitFor, tick)
 	require.Error(t, link.Connect(child.Process.Pid))
 	require.False(t, hostHas(t, link.Host), "nothing is made for a process that has ended")
+}
+
+func TestALinkLeadsToTheNewestProcessOnly(t *testing.T) {
+	needRoot(t)
+	link, err := NewLink()
+	require.NoError(t, err)
+	for range 3 {
+		child := role("idle")
+		child.SysProcAttr = &syscall.SysProcAttr{Cloneflags: Cloneflags}
+		require.NoError(t, child.Start())
+		t.Cleanup(func() {
+			require.NoError(t, child.Process.Kill())
+			require.Error(t, child.Wait())
+			require.Eventually(t, func() bool { return !hostHas(t, link.Host) }, waitFor, tick)
+		})
+		require.NoError(t, link.Connect(child.Process.Pid))
+		require.Equal(t, 1, hostCount(t, link.Host))
+	}
 }
 
 func TestAKilledLabLeavesNoLink(t *testing.T) {

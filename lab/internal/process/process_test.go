@@ -109,38 +109,38 @@ func serveUntilTerm(file string) {
 
 // supervise is a lab that starts one part, says its process id and waits to be killed.
 func supervise(dir string) {
-	s, err := NewSupervisor(dir)
+	s, err := NewSupervisor(dir, nil)
 	if err != nil {
 		os.Exit(1)
 	}
-	child, err := s.Start(Spec{Name: "part", Path: os.Args[0], Args: []string{"part"}, Env: []string{roleVariable + "=stubborn"}})
+	part, err := s.Start(Spec{Name: "part", Path: os.Args[0], Args: []string{"part"}, Env: []string{roleVariable + "=stubborn"}})
 	if err != nil {
 		os.Exit(1)
 	}
-	fmt.Println(child.Pid())
+	fmt.Println(part.Pid())
 	<-time.After(time.Hour)
 }
 
 func newSupervisor(t *testing.T) *Supervisor {
 	t.Helper()
-	s, err := NewSupervisor(filepath.Join(t.TempDir(), "logs"))
+	s, err := NewSupervisor(filepath.Join(t.TempDir(), "logs"), nil)
 	require.NoError(t, err)
 	t.Cleanup(s.Stop)
 	return s
 }
 
-func start(t *testing.T, s *Supervisor, spec Spec, role string) *Child {
+func start(t *testing.T, s *Supervisor, spec Spec, role string) *Part {
 	t.Helper()
 	spec.Path, spec.Env = os.Args[0], []string{roleVariable + "=" + role}
 	spec.Args = []string{spec.Name}
-	child, err := s.Start(spec)
+	part, err := s.Start(spec)
 	require.NoError(t, err)
-	return child
+	return part
 }
 
-func ready(child *Child) func(context.Context) error {
+func ready(part *Part) func(context.Context) error {
 	return func(context.Context) error {
-		if strings.Contains(child.Tail(1), "ready") {
+		if strings.Contains(part.Tail(1), "ready") {
 			return nil
 		}
 		return errors.New("silent")
@@ -163,15 +163,15 @@ func TestAPartThatDiesIsReportedWithItsLastWords(t *testing.T) {
 
 func TestAwaitFailsAtOnceIfThePartDies(t *testing.T) {
 	s := newSupervisor(t)
-	child := start(t, s, Spec{Name: "part"}, "crash")
-	err := s.Await(t.Context(), child, time.Hour, func(context.Context) error { return errors.New("not yet") })
+	part := start(t, s, Spec{Name: "part"}, "crash")
+	err := s.Await(t.Context(), part, time.Hour, func(context.Context) error { return errors.New("not yet") })
 	require.ErrorContains(t, err, "last words")
 }
 
 func TestAwaitSaysWhatWasMissingWhenTimeIsOver(t *testing.T) {
 	s := newSupervisor(t)
-	child := start(t, s, Spec{Name: "part"}, "run:"+filepath.Join(t.TempDir(), "order"))
-	err := s.Await(t.Context(), child, 300*time.Millisecond, func(context.Context) error { return errors.New("port closed") })
+	part := start(t, s, Spec{Name: "part"}, "run:"+filepath.Join(t.TempDir(), "order"))
+	err := s.Await(t.Context(), part, 300*time.Millisecond, func(context.Context) error { return errors.New("port closed") })
 	require.ErrorContains(t, err, "part is not ready after 300ms: port closed")
 }
 
@@ -186,8 +186,8 @@ func TestStopEndsHigherTiersFirst(t *testing.T) {
 	s := newSupervisor(t)
 	order := filepath.Join(t.TempDir(), "order")
 	for tier, name := range []string{"etcd", "apiserver", "client"} {
-		child := start(t, s, Spec{Name: name, Tier: tier}, "run:"+order)
-		require.NoError(t, s.Await(t.Context(), child, waitFor, ready(child)))
+		part := start(t, s, Spec{Name: name, Tier: tier}, "run:"+order)
+		require.NoError(t, s.Await(t.Context(), part, waitFor, ready(part)))
 	}
 	s.Stop()
 	content, err := os.ReadFile(order)
@@ -198,10 +198,11 @@ func TestStopEndsHigherTiersFirst(t *testing.T) {
 
 func TestStopKillsAPartThatIgnoresIt(t *testing.T) {
 	s := newSupervisor(t)
-	child := start(t, s, Spec{Name: "part", StopTimeout: 100 * time.Millisecond}, "stubborn")
-	require.NoError(t, s.Await(t.Context(), child, waitFor, ready(child)))
+	part := start(t, s, Spec{Name: "part", StopTimeout: 100 * time.Millisecond}, "stubborn")
+	require.NoError(t, s.Await(t.Context(), part, waitFor, ready(part)))
+	pid := part.Pid()
 	s.Stop()
-	require.Error(t, unix.Kill(child.Pid(), 0))
+	require.Error(t, unix.Kill(pid, 0))
 }
 
 func TestAKilledSupervisorTakesItsPartsAlong(t *testing.T) {

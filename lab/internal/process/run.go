@@ -38,7 +38,7 @@ func Run(ctx context.Context, cmd *exec.Cmd, options RunOptions) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	// As in Supervisor.fork: the thread that starts the command must live as long as it.
+	// As in Supervisor.forkAll: the thread that starts the command must live as long as it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = tied(interrupt, options.Cloneflags)

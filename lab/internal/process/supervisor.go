@@ -1,4 +1,4 @@
-// Package process starts the parts of the lab, watches them and stops them. A part cannot outlive the lab: it is asked to
+// Package process starts the parts of the lab, watches them, starts some of them again, and stops them. A part cannot outlive the lab: it is asked to
 // end in order, and the kernel kills it should the lab itself be killed.
 package process
 
@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -35,28 +35,15 @@ type Spec struct {
 	// Tier orders the end: all parts of a higher tier have ended before those of a lower one are asked to.
 	Tier        int
 	StopTimeout time.Duration
+	// Restart says what comes of a part that ends by itself.
+	Restart Restart
 	// Cloneflags gives the part namespaces of its own (CLONE_NEWNET, ...).
 	Cloneflags uintptr
-	// ExtraFiles become descriptor 3 and following of the part.
-	ExtraFiles []*os.File
+	// Launch, if not nil, is called whenever the part is to be started, for what has to be done around that. It must call
+	// start once, with the files that become descriptor 3 and following of the process, and gets the id of that. Its error
+	// ends the process.
+	Launch func(start func(files ...*os.File) (pid int, err error)) error
 }
-
-// Child is a part that was started.
-type Child struct {
-	spec Spec
-	cmd  *exec.Cmd
-	log  *boundedLog
-	done chan struct{}
-}
-
-// Name is the part's name.
-func (c *Child) Name() string { return c.spec.Name }
-
-// Pid is the process id the part was started with.
-func (c *Child) Pid() int { return c.cmd.Process.Pid }
-
-// Done is closed once the part has ended.
-func (c *Child) Done() <-chan struct{} { return c.done }
 
 // ExitError says that a part ended by itself: how, and the last lines it wrote.
 type ExitError struct {
@@ -76,11 +63,12 @@ func (e *ExitError) Error() string {
 // Supervisor owns the parts it started: it alone signals them, and by their handle only.
 type Supervisor struct {
 	logDir string
+	notify func(line string)
 	starts chan startRequest
-	ended  chan *Child
+	ended  chan *Part
 
 	mu       sync.Mutex
-	children []*Child
+	parts    []*Part
 	stopping bool
 
 	forker sync.WaitGroup
@@ -92,19 +80,25 @@ type startRequest struct {
 }
 
 // NewSupervisor returns a Supervisor whose parts log to logDir/<name>.log. Stop must be called.
-func NewSupervisor(logDir string) (*Supervisor, error) {
+//
+// Whenever the process of a part changes after Start, notify is called, unless it is nil, with a line that says what happened,
+// or with an empty one if what comes next will say it. It must not control a part.
+func NewSupervisor(logDir string, notify func(line string)) (*Supervisor, error) {
 	if err := os.MkdirAll(logDir, 0o755); err != nil {
 		return nil, fmt.Errorf("create log directory: %w", err)
 	}
-	s := &Supervisor{logDir: logDir, starts: make(chan startRequest), ended: make(chan *Child, 64)}
+	if notify == nil {
+		notify = func(string) {}
+	}
+	s := &Supervisor{logDir: logDir, notify: notify, starts: make(chan startRequest), ended: make(chan *Part, 64)}
 	s.forker.Add(1)
-	go s.fork()
+	go s.forkAll()
 	return s, nil
 }
 
-// fork starts every part from one OS thread that lives as long as the Supervisor: the parent-death signal is sent when
+// forkAll starts every process from one OS thread that lives as long as the Supervisor: the parent-death signal is sent when
 // the forking thread ends, not the process, and the Go runtime may end a thread at any time unless it is locked.
-func (s *Supervisor) fork() {
+func (s *Supervisor) forkAll() {
 	defer s.forker.Done()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -113,65 +107,62 @@ func (s *Supervisor) fork() {
 	}
 }
 
+func (s *Supervisor) fork(cmd *exec.Cmd) error {
+	request := startRequest{cmd: cmd, result: make(chan error, 1)}
+	s.starts <- request
+	return <-request.result
+}
+
 // Start starts a part. It must not be called concurrently with or after Stop.
-func (s *Supervisor) Start(spec Spec) (*Child, error) {
+func (s *Supervisor) Start(spec Spec) (*Part, error) {
 	log, err := openBoundedLog(filepath.Join(s.logDir, spec.Name+".log"))
 	if err != nil {
 		return nil, fmt.Errorf("open the log of %s: %w", spec.Name, err)
 	}
-	cmd := exec.Command(spec.Path, spec.Args...)
-	cmd.Env = spec.Env
-	cmd.Dir = spec.Dir
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.ExtraFiles = spec.ExtraFiles
-	cmd.WaitDelay = drainTimeout
-	cmd.SysProcAttr = tied(syscall.SIGKILL, spec.Cloneflags)
-	request := startRequest{cmd: cmd, result: make(chan error, 1)}
-	s.starts <- request
-	if err := <-request.result; err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", spec.Name, err), log.Close())
+	part := &Part{
+		spec: spec, supervisor: s, log: log, status: Status{Name: spec.Name},
+		requests: make(chan request), quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	child := &Child{spec: spec, cmd: cmd, log: log, done: make(chan struct{})}
+	first, err := part.launch()
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
 	s.mu.Lock()
-	s.children = append(s.children, child)
+	s.parts = append(s.parts, part)
 	s.mu.Unlock()
-	go s.reap(child)
-	return child, nil
+	go (&keeper{Part: part, current: first}).keep()
+	return part, nil
 }
 
-func (s *Supervisor) reap(child *Child) {
-	_ = child.cmd.Wait() // The process' state says how it ended.
-	_ = child.log.Close()
-	close(child.done)
+func (s *Supervisor) isStopping() bool {
 	s.mu.Lock()
-	stopping := s.stopping
-	s.mu.Unlock()
-	if !stopping {
-		select {
-		case s.ended <- child:
-		default: // One unreported end among dozens: the first is what is shown.
-		}
+	defer s.mu.Unlock()
+	return s.stopping
+}
+
+// outage says whether a part is stopped on purpose.
+func (s *Supervisor) outage() bool {
+	return slices.ContainsFunc(s.Parts(), func(part *Part) bool { return part.Status().Phase == Stopped })
+}
+
+func (s *Supervisor) crashed(part *Part) {
+	select {
+	case s.ended <- part:
+	default: // One unreported end among dozens: the first is what is shown.
 	}
 }
-
-func (c *Child) exitError() *ExitError {
-	return &ExitError{Part: c.spec.Name, Exit: c.cmd.ProcessState.String(), LogPath: c.log.path, Tail: c.log.Tail(crashTail)}
-}
-
-// Tail returns the last lines that the part wrote.
-func (c *Child) Tail(lines int) string { return c.log.Tail(lines) }
 
 // Wait blocks until a part ends by itself, which it returns as *ExitError, or until ctx is done, which is no error.
 func (s *Supervisor) Wait(ctx context.Context) error {
 	select {
-	case child := <-s.ended:
-		return child.exitError()
+	case part := <-s.ended:
+		return part.exitError()
 	case <-ctx.Done():
 	}
 	// Of both at once the part's end is what says more.
 	select {
-	case child := <-s.ended:
-		return child.exitError()
+	case part := <-s.ended:
+		return part.exitError()
 	default:
 		return nil
 	}
@@ -195,7 +186,7 @@ func (s *Supervisor) Watch(ctx context.Context, do func(context.Context) error) 
 }
 
 // Await calls probe until it succeeds. It fails early if the part ends, and after timeout with the probe's last error.
-func (s *Supervisor) Await(ctx context.Context, child *Child, timeout time.Duration, probe func(context.Context) error) error {
+func (s *Supervisor) Await(ctx context.Context, part *Part, timeout time.Duration, probe func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	ticker := time.NewTicker(100 * time.Millisecond)
@@ -208,12 +199,12 @@ func (s *Supervisor) Await(ctx context.Context, child *Child, timeout time.Durat
 			last = err
 		}
 		select {
-		case <-child.done:
-			return child.exitError()
+		case <-part.done:
+			return part.exitError()
 		case <-ctx.Done():
 			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 				return fmt.Errorf("%s is not ready after %s: %w; the last lines of %s:\n%s",
-					child.Name(), timeout, last, child.log.path, child.Tail(crashTail))
+					part.Name(), timeout, last, part.log.path, part.Tail(crashTail))
 			}
 			return ctx.Err()
 		case <-ticker.C:
@@ -221,15 +212,32 @@ func (s *Supervisor) Await(ctx context.Context, child *Child, timeout time.Durat
 	}
 }
 
-// Pids returns the process id of every part that was started, by name.
+// Pids returns the process id of every part that has a process, by name.
 func (s *Supervisor) Pids() map[string]int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pids := make(map[string]int, len(s.children))
-	for _, child := range s.children {
-		pids[child.Name()] = child.Pid()
+	pids := map[string]int{}
+	for _, part := range s.Parts() {
+		if pid := part.Pid(); pid != 0 {
+			pids[part.Name()] = pid
+		}
 	}
 	return pids
+}
+
+// Parts returns all parts, in the order of their start.
+func (s *Supervisor) Parts() []*Part {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.parts)
+}
+
+// Part returns the part of that name, or nil.
+func (s *Supervisor) Part(name string) *Part {
+	for _, part := range s.Parts() {
+		if part.Name() == name {
+			return part
+		}
+	}
+	return nil
 }
 
 // Stop ends all parts, the highest tier first, and returns when none is left.
@@ -240,60 +248,22 @@ func (s *Supervisor) Stop() {
 		return
 	}
 	s.stopping = true
-	children := slices.Clone(s.children)
 	s.mu.Unlock()
 
-	tiers := map[int][]*Child{}
-	for _, child := range children {
-		tiers[child.spec.Tier] = append(tiers[child.spec.Tier], child)
+	tiers := map[int][]*Part{}
+	for _, part := range s.Parts() {
+		tiers[part.spec.Tier] = append(tiers[part.spec.Tier], part)
 	}
-	order := make([]int, 0, len(tiers))
-	for tier := range tiers {
-		order = append(order, tier)
-	}
-	slices.Sort(order)
+	order := slices.Sorted(maps.Keys(tiers))
 	slices.Reverse(order)
 	for _, tier := range order {
-		var wait sync.WaitGroup
-		for _, child := range tiers[tier] {
-			wait.Add(1)
-			go func() {
-				defer wait.Done()
-				child.stop()
-			}()
+		for _, part := range tiers[tier] {
+			close(part.quit)
 		}
-		wait.Wait()
+		for _, part := range tiers[tier] {
+			<-part.done
+		}
 	}
 	close(s.starts)
 	s.forker.Wait()
-}
-
-func (c *Child) stop() {
-	timeout := c.spec.StopTimeout
-	if timeout == 0 {
-		timeout = DefaultStopTimeout
-	}
-	// An error means that it has ended already, which the wait below sees.
-	_ = c.cmd.Process.Signal(syscall.SIGTERM)
-	timer := time.NewTimer(timeout)
-	defer timer.Stop()
-	select {
-	case <-c.done:
-		return
-	case <-timer.C:
-	}
-	_ = c.cmd.Process.Kill()
-	<-c.done
-}
-
-// Child returns the part of that name, or nil.
-func (s *Supervisor) Child(name string) *Child {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, child := range s.children {
-		if child.Name() == name {
-			return child
-		}
-	}
-	return nil
 }

@@ -14,20 +14,22 @@ const fileName = "lab.json"
 
 // State is the content of lab.json. The file exists only while the lab is ready.
 type State struct {
-	Layout              string         `json:"layout"`
-	StateDir            string         `json:"state_dir"`
-	BinDir              string         `json:"bin_dir"`
-	AdminKubeconfig     string         `json:"admin_kubeconfig"`
-	CollectorKubeconfig string         `json:"collector_kubeconfig"`
-	APIServerURL        string         `json:"apiserver_url"`
-	PrometheusURL       string         `json:"prometheus_url"`
-	Components          []Component    `json:"components"`
-	Felix               string         `json:"felix"`
-	Pools               []Pool         `json:"pools"`
-	Pids                map[string]int `json:"pids"`
+	// Layout is how Calico was installed, or bare where it was not.
+	Layout              string      `json:"layout"`
+	StateDir            string      `json:"state_dir"`
+	BinDir              string      `json:"bin_dir"`
+	AdminKubeconfig     string      `json:"admin_kubeconfig"`
+	CollectorKubeconfig string      `json:"collector_kubeconfig"`
+	APIServerURL        string      `json:"apiserver_url"`
+	PrometheusURL       string      `json:"prometheus_url"`
+	Components          []Component `json:"components"`
+	Felix               string      `json:"felix"`
+	Pools               []Pool      `json:"pools"`
+	// Pids are those of the parts that have a process: neither of one that is stopped nor of one that waits for its restart.
+	Pids map[string]int `json:"pids"`
 }
 
-// Component is a Calico component that serves metrics at http://<address>/metrics.
+// Component is a Calico component that serves metrics at http://<address>/metrics, until somebody configures another port.
 type Component struct {
 	Job       string `json:"job"`
 	Namespace string `json:"namespace"`

@@ -1,14 +1,8 @@
-// Package calicoapi knows Calico's resources in the Kubernetes API: which API group serves them, the few fields that are read, and the
-// defaults that Calico applies when it reads them itself.
+// Package calicoapi knows the resources of Calico and of its operator in the Kubernetes API: which API group serves them, the few fields that
+// are read, and the defaults that Calico applies when it reads them itself. It asks nothing itself: see ListResources.
 package calicoapi
 
 import (
-	"context"
-	"errors"
-	"fmt"
-
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -20,64 +14,45 @@ var (
 	GroupV3 = schema.GroupVersion{Group: "projectcalico.org", Version: "v3"}
 )
 
-// Resource is the plural name of one of Calico's resources, equal in both groups.
+// The API groups beside them.
+var (
+	// GroupOperator is that of the operator of Calico.
+	GroupOperator = schema.GroupVersion{Group: "operator.tigera.io", Version: "v1"}
+	// groupMigration and its predecessor have the object of a migration from GroupV1 to GroupV3.
+	groupMigration        = schema.GroupVersion{Group: "migration.projectcalico.org", Version: "v1"}
+	groupMigrationV1beta1 = schema.GroupVersion{Group: "migration.projectcalico.org", Version: "v1beta1"}
+)
+
+// Resource is the plural name of a resource. Those of Calico have the same in both groups.
 type Resource string
 
-// The resources that are read.
+// The resources of Calico that are read.
 const (
 	IPPools                       Resource = "ippools"
 	FelixConfigurations           Resource = "felixconfigurations"
 	KubeControllersConfigurations Resource = "kubecontrollersconfigurations"
+	ClusterInformations           Resource = "clusterinformations"
+	CalicoNodeStatuses            Resource = "caliconodestatuses"
+	NetworkPolicies               Resource = "networkpolicies"
 
 	// ipamBlocks tells native v3 CRDs from the aggregated API server, which never serves them.
 	ipamBlocks Resource = "ipamblocks"
 )
 
-// In gives the resource's full name in a group.
-func (r Resource) In(group schema.GroupVersion) schema.GroupVersionResource {
-	return group.WithResource(string(r))
+// The resources of the operator that are read.
+const (
+	Installations  Resource = "installations"
+	TigeraStatuses Resource = "tigerastatuses"
+)
+
+// datastoreMigrations are the resource of groupMigration.
+const datastoreMigrations Resource = "datastoremigrations"
+
+func ofCalico() []Resource {
+	return []Resource{IPPools, FelixConfigurations, KubeControllersConfigurations, ClusterInformations, CalicoNodeStatuses, NetworkPolicies}
 }
 
-// ListResources asks the API server which resources a group serves, as GET /apis/<group>/<version> does.
-type ListResources func(ctx context.Context, group schema.GroupVersion) (*metav1.APIResourceList, error)
+func ofOperator() []Resource { return []Resource{Installations, TigeraStatuses} }
 
-// DetectGroup finds the group that holds Calico's data: GroupV3 where it serves ipamblocks, else GroupV1 where it is served.
-// Without either, ok is false: no Calico is installed.
-//
-// A group that is unavailable is served by an aggregated API server that is down, which CRDs never are: GroupV1 holds the data then.
-func DetectGroup(ctx context.Context, list ListResources) (group schema.GroupVersion, ok bool, err error) {
-	var unavailable error
-	for _, candidate := range []struct {
-		group schema.GroupVersion
-		needs Resource
-	}{{GroupV3, ipamBlocks}, {GroupV1, IPPools}} {
-		served, err := serves(ctx, list, candidate.group, candidate.needs)
-		if apierrors.IsServiceUnavailable(err) {
-			unavailable = errors.Join(unavailable, err)
-			continue
-		}
-		if err != nil {
-			return schema.GroupVersion{}, false, err
-		}
-		if served {
-			return candidate.group, true, nil
-		}
-	}
-	return schema.GroupVersion{}, false, unavailable
-}
-
-func serves(ctx context.Context, list ListResources, group schema.GroupVersion, resource Resource) (bool, error) {
-	resources, err := list(ctx, group)
-	if apierrors.IsNotFound(err) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("list the resources of API group %s: %w", group, err)
-	}
-	for _, r := range resources.APIResources {
-		if r.Name == string(resource) {
-			return true, nil
-		}
-	}
-	return false, nil
-}
+// DefaultName is the name of the resource that holds for a whole cluster.
+const DefaultName = "default"

@@ -1,44 +1,82 @@
 package calicoapi
 
 import (
-	"fmt"
+	"encoding/json"
+	"strings"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 )
 
-// DefaultName is the name of the resource that holds for a whole cluster.
-const DefaultName = "default"
-
 // ParseFelixConfiguration reads a FelixConfiguration of either API group.
 func ParseFelixConfiguration(u *unstructured.Unstructured) (discovery.FelixConfiguration, error) {
-	f := fields{u: u}
+	f := fieldsOf(u)
 	c := discovery.FelixConfiguration{
-		PrometheusMetricsEnabled: f.boolPtr("spec", "prometheusMetricsEnabled"),
-		PrometheusMetricsPort:    f.int("spec", "prometheusMetricsPort"),
-		PrometheusMetricsHost:    f.string("spec", "prometheusMetricsHost"),
+		PrometheusMetricsEnabled:    f.boolPtr("spec", "prometheusMetricsEnabled"),
+		PrometheusMetricsPort:       f.int("spec", "prometheusMetricsPort"),
+		PrometheusMetricsHost:       f.string("spec", "prometheusMetricsHost"),
+		PrometheusMetricsCAFile:     f.string("spec", "prometheusMetricsCAFile"),
+		PrometheusMetricsCertFile:   f.string("spec", "prometheusMetricsCertFile"),
+		PrometheusMetricsKeyFile:    f.string("spec", "prometheusMetricsKeyFile"),
+		PrometheusMetricsClientAuth: f.string("spec", "prometheusMetricsClientAuth"),
+		NodeSelector:                f.stringPtr("spec", "nodeSelector"),
 	}
-	if f.err != nil {
-		return discovery.FelixConfiguration{}, fmt.Errorf("felixconfiguration %q: %w", u.GetName(), f.err)
+	kept := calicoMetadata(u)
+	for _, annotations := range []map[string]string{u.GetAnnotations(), kept.Annotations} {
+		for name, value := range annotations {
+			if parameter, ok := strings.CutPrefix(name, overridePrefix); ok {
+				if c.Overrides == nil {
+					c.Overrides = map[string]string{}
+				}
+				c.Overrides[parameter] = value
+			}
+		}
+	}
+	created := f.time("metadata", "creationTimestamp")
+	if !kept.CreationTimestamp.IsZero() {
+		created = kept.CreationTimestamp
+	}
+	if !created.IsZero() {
+		c.Created = created.Unix()
+	}
+	if err := f.failed("felixconfiguration", u); err != nil {
+		return discovery.FelixConfiguration{}, err
 	}
 	return c, nil
 }
 
 // ParseKubeControllersConfiguration reads a KubeControllersConfiguration of either API group.
 func ParseKubeControllersConfiguration(u *unstructured.Unstructured) (discovery.KubeControllersConfiguration, error) {
-	f := fields{u: u}
+	f := fieldsOf(u)
 	c := discovery.KubeControllersConfiguration{PrometheusMetricsPort: f.int("spec", "prometheusMetricsPort")}
-	if f.err != nil {
-		return discovery.KubeControllersConfiguration{}, fmt.Errorf("kubecontrollersconfiguration %q: %w", u.GetName(), f.err)
+	if err := f.failed("kubecontrollersconfiguration", u); err != nil {
+		return discovery.KubeControllersConfiguration{}, err
 	}
 	return c, nil
 }
 
-// Strip drops what no parser of this package reads, before an object is cached. It changes the object.
-func Strip(u *unstructured.Unstructured) *unstructured.Unstructured {
-	u.SetManagedFields(nil)
-	u.SetAnnotations(nil)
-	u.SetLabels(nil)
-	return u
+const (
+	// metadataAnnotation holds what Calico takes for the metadata of an object in GroupV1.
+	metadataAnnotation = "projectcalico.org/metadata"
+	// overridePrefix is that of annotations whose values win over the fields of a FelixConfiguration
+	// (libcalico-go/lib/backend/syncersv1/updateprocessors/configurationprocessor.go).
+	overridePrefix = "config.projectcalico.org/"
+)
+
+// keptMetadata is what is read of the metadata that Calico keeps of an object in GroupV1.
+type keptMetadata struct {
+	CreationTimestamp time.Time         `json:"creationTimestamp"`
+	Annotations       map[string]string `json:"annotations"`
+}
+
+// calicoMetadata is what Calico wrote into an annotation of an object in GroupV1, which a backup brings back with the object
+// (libcalico-go/lib/backend/k8s/resources/resources.go, ConvertK8sResourceToCalicoResource). It is empty where there is none.
+func calicoMetadata(u *unstructured.Unstructured) keptMetadata {
+	var kept keptMetadata
+	if u.GroupVersionKind().GroupVersion() != GroupV1 || json.Unmarshal([]byte(u.GetAnnotations()[metadataAnnotation]), &kept) != nil {
+		return keptMetadata{}
+	}
+	return kept
 }

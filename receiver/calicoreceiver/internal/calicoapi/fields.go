@@ -1,24 +1,89 @@
 package calicoapi
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// fields reads nested fields of one object and keeps the first error, which names the field.
+// fields reads nested fields of an object and keeps the first error, which names the field and never its value. What is absent and what is
+// null is not set, as Kubernetes has it.
 type fields struct {
-	u   *unstructured.Unstructured
-	err error
+	object map[string]any
+	err    error
 }
 
-func read[T any](f *fields, get func(map[string]any, ...string) (T, bool, error), path []string) *T {
-	value, found, err := get(f.u.Object, path...)
-	if err != nil && f.err == nil {
-		f.err = err
-	}
-	if err != nil || !found {
+func fieldsOf(u *unstructured.Unstructured) *fields { return &fields{object: u.Object} }
+
+// failed is the first error with the kind and the name of the object in front; nil where there was none.
+func (f *fields) failed(kind string, u *unstructured.Unstructured) error {
+	if f.err == nil {
 		return nil
 	}
-	return &value
+	name := u.GetName()
+	if namespace := u.GetNamespace(); namespace != "" {
+		name = namespace + "/" + name
+	}
+	return fmt.Errorf("%s %q: %w", kind, name, f.err)
+}
+
+// fail keeps an error about a field, if it is the first.
+func (f *fields) fail(path []string, reason string) {
+	if f.err == nil {
+		f.err = errors.New(strings.Join(path, ".") + ": " + reason)
+	}
+}
+
+// at is the value of a field, nil where it is not set.
+func (f *fields) at(path []string) any {
+	var value any = f.object
+	for i, key := range path {
+		parent, ok := value.(map[string]any)
+		if !ok {
+			f.fail(path[:i], kindOf(value)+" instead of an object")
+			return nil
+		}
+		if value = parent[key]; value == nil {
+			return nil
+		}
+	}
+	return value
+}
+
+// read is a field of one type, named with its article; nil where it is not set or of another type.
+func read[T any](f *fields, want string, path []string) *T {
+	value := f.at(path)
+	if value == nil {
+		return nil
+	}
+	typed, ok := value.(T)
+	if !ok {
+		f.fail(path, kindOf(value)+" instead of "+want)
+		return nil
+	}
+	return &typed
+}
+
+// kindOf names what a JSON value is.
+func kindOf(value any) string {
+	switch value.(type) {
+	case map[string]any:
+		return "an object"
+	case []any:
+		return "a list"
+	case string:
+		return "a string"
+	case bool:
+		return "a boolean"
+	case int64:
+		return "an integer"
+	case float64:
+		return "a float"
+	}
+	return fmt.Sprintf("a %T", value)
 }
 
 func orZero[T any](p *T) T {
@@ -30,7 +95,11 @@ func orZero[T any](p *T) T {
 }
 
 func (f *fields) string(path ...string) string {
-	return orZero(read(f, unstructured.NestedString, path))
+	return orZero(f.stringPtr(path...))
+}
+
+func (f *fields) stringPtr(path ...string) *string {
+	return read[string](f, "a string", path)
 }
 
 func (f *fields) bool(path ...string) bool {
@@ -38,13 +107,76 @@ func (f *fields) bool(path ...string) bool {
 }
 
 func (f *fields) boolPtr(path ...string) *bool {
-	return read(f, unstructured.NestedBool, path)
+	return read[bool](f, "a boolean", path)
 }
 
 func (f *fields) int(path ...string) *int64 {
-	return read(f, unstructured.NestedInt64, path)
+	return read[int64](f, "an integer", path)
 }
 
-func (f *fields) stringSlice(path ...string) []string {
-	return orZero(read(f, unstructured.NestedStringSlice, path))
+// count is a number of things, 0 where it is not set.
+func (f *fields) count(path ...string) int {
+	n := orZero(f.int(path...))
+	if n < 0 {
+		f.fail(path, "must not be negative")
+		return 0
+	}
+	return int(n)
+}
+
+// time is a moment, zero where it is not set.
+func (f *fields) time(path ...string) time.Time {
+	text := f.string(path...)
+	if text == "" {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		f.fail(path, "must be a time as in 2006-01-02T15:04:05Z")
+		return time.Time{}
+	}
+	return t
+}
+
+func (f *fields) strings(path ...string) []string {
+	var values []string
+	for i, element := range f.list(path) {
+		value, ok := element.(string)
+		if !ok {
+			f.fail(path, fmt.Sprintf("element %d: %s instead of a string", i, kindOf(element)))
+			return nil
+		}
+		values = append(values, value)
+	}
+	return values
+}
+
+// each visits the objects of a list until one has an error.
+func (f *fields) each(visit func(*fields), path ...string) {
+	for i, element := range f.list(path) {
+		object, ok := element.(map[string]any)
+		if !ok {
+			f.fail(path, fmt.Sprintf("element %d: %s instead of an object", i, kindOf(element)))
+			return
+		}
+		e := fields{object: object}
+		visit(&e)
+		if e.err != nil {
+			f.fail(path, fmt.Sprintf("element %d: %s", i, e.err))
+			return
+		}
+	}
+}
+
+// conditions are the statuses in status.conditions, by type.
+func (f *fields) conditions() map[string]string {
+	found := map[string]string{}
+	f.each(func(condition *fields) {
+		found[condition.string("type")] = condition.string("status")
+	}, "status", "conditions")
+	return found
+}
+
+func (f *fields) list(path []string) []any {
+	return orZero(read[[]any](f, "a list", path))
 }

@@ -46,18 +46,20 @@ func (p IPPool) Family() string {
 
 // ParseIPPool reads an IPPool of either API group. It fails on what no Calico accepts, and names the field.
 func ParseIPPool(u *unstructured.Unstructured) (IPPool, error) {
-	f := fields{u: u}
+	f := fieldsOf(u)
+	// Calico sets the condition from 3.32 on; without it a pool is allocatable.
+	unallocatable := f.conditions()["Allocatable"] == "False"
 	pool := IPPool{
 		Name:           u.GetName(),
-		AllowedUses:    f.stringSlice("spec", "allowedUses"),
+		AllowedUses:    f.strings("spec", "allowedUses"),
 		AssignmentMode: orDefault(f.string("spec", "assignmentMode"), calicometric.AssignmentAutomatic),
 		Encapsulation:  encapsulation(f.string("spec", "ipipMode"), f.string("spec", "vxlanMode")),
-		State:          state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled") || !allocatable(u)),
+		State:          state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled") || unallocatable),
 	}
 	cidr := f.string("spec", "cidr")
 	blockSize := f.int("spec", "blockSize")
-	if f.err != nil {
-		return IPPool{}, fmt.Errorf("ippool %q: %w", pool.Name, f.err)
+	if err := f.failed("ippool", u); err != nil {
+		return IPPool{}, err
 	}
 	prefix, err := netip.ParsePrefix(cidr)
 	if err != nil {
@@ -84,18 +86,6 @@ func ParseIPPool(u *unstructured.Unstructured) (IPPool, error) {
 	}
 	slices.Sort(pool.AllowedUses)
 	return pool, nil
-}
-
-// allocatable reads the condition of that name, which Calico sets from 3.32 on; without it a pool is.
-func allocatable(u *unstructured.Unstructured) bool {
-	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
-	for _, c := range conditions {
-		condition, _ := c.(map[string]any)
-		if condition["type"] == "Allocatable" && condition["status"] == "False" {
-			return false
-		}
-	}
-	return true
 }
 
 func state(terminating, disabled bool) string {

@@ -99,6 +99,28 @@ func (h *health) isRefused(resource, namespace string) bool {
 	return false
 }
 
+// missing is the right that is missing to read a resource, as in "list pods in namespace kube-system"; empty where none is.
+func (h *health) missing(resource, namespace string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, verb := range []string{"list", "watch"} {
+		req := request{verb: verb, resource: resource, namespace: namespace}
+		if failure := h.failures[req]; failure != nil && apierrors.IsForbidden(failure.err) {
+			return req.String()
+		}
+	}
+	return ""
+}
+
+// forget drops the failures of a resource that is not asked for any longer.
+func (h *health) forget(asked request) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.failures, func(req request, _ *failure) bool {
+		return req.resource == asked.resource && req.namespace == asked.namespace
+	})
+}
+
 // refused tells an answer that will stay the same until somebody changes the cluster from a fault that may pass.
 func refused(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) }
 

@@ -6,6 +6,126 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
+// CalicoBgpAgentDownMetricConfig provides config for the calico_bgp_agent_down metric.
+type CalicoBgpAgentDownMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoBgpAgentDownMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoBgpPeerDownMetricConfig provides config for the calico_bgp_peer_down metric.
+type CalicoBgpPeerDownMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoBgpPeerDownMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoBgpPeersMetricConfig provides config for the calico_bgp_peers metric.
+type CalicoBgpPeersMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoBgpPeersMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoClusterInfoMetricConfig provides config for the calico_cluster_info metric.
+type CalicoClusterInfoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoClusterInfoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoComponentEndpointsMetricConfig provides config for the calico_component_endpoints metric.
+type CalicoComponentEndpointsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoComponentEndpointsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoDatastoreReadyMetricConfig provides config for the calico_datastore_ready metric.
+type CalicoDatastoreReadyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoDatastoreReadyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // CalicoIpamPoolInfoMetricConfig provides config for the calico_ipam_pool_info metric.
 type CalicoIpamPoolInfoMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -26,14 +146,110 @@ func (ms *CalicoIpamPoolInfoMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// CalicoNodeStatusAgeSecondsMetricConfig provides config for the calico_node_status_age_seconds metric.
+type CalicoNodeStatusAgeSecondsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoNodeStatusAgeSecondsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoNodeStatusStaleMetricConfig provides config for the calico_node_status_stale metric.
+type CalicoNodeStatusStaleMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoNodeStatusStaleMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoTigeraStatusMetricConfig provides config for the calico_tigera_status metric.
+type CalicoTigeraStatusMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoTigeraStatusMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for calico metrics.
 type MetricsConfig struct {
-	CalicoIpamPoolInfo CalicoIpamPoolInfoMetricConfig `mapstructure:"calico_ipam_pool_info"`
+	CalicoBgpAgentDown         CalicoBgpAgentDownMetricConfig         `mapstructure:"calico_bgp_agent_down"`
+	CalicoBgpPeerDown          CalicoBgpPeerDownMetricConfig          `mapstructure:"calico_bgp_peer_down"`
+	CalicoBgpPeers             CalicoBgpPeersMetricConfig             `mapstructure:"calico_bgp_peers"`
+	CalicoClusterInfo          CalicoClusterInfoMetricConfig          `mapstructure:"calico_cluster_info"`
+	CalicoComponentEndpoints   CalicoComponentEndpointsMetricConfig   `mapstructure:"calico_component_endpoints"`
+	CalicoDatastoreReady       CalicoDatastoreReadyMetricConfig       `mapstructure:"calico_datastore_ready"`
+	CalicoIpamPoolInfo         CalicoIpamPoolInfoMetricConfig         `mapstructure:"calico_ipam_pool_info"`
+	CalicoNodeStatusAgeSeconds CalicoNodeStatusAgeSecondsMetricConfig `mapstructure:"calico_node_status_age_seconds"`
+	CalicoNodeStatusStale      CalicoNodeStatusStaleMetricConfig      `mapstructure:"calico_node_status_stale"`
+	CalicoTigeraStatus         CalicoTigeraStatusMetricConfig         `mapstructure:"calico_tigera_status"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
 	return MetricsConfig{
+		CalicoBgpAgentDown: CalicoBgpAgentDownMetricConfig{
+			Enabled: true,
+		},
+		CalicoBgpPeerDown: CalicoBgpPeerDownMetricConfig{
+			Enabled: true,
+		},
+		CalicoBgpPeers: CalicoBgpPeersMetricConfig{
+			Enabled: true,
+		},
+		CalicoClusterInfo: CalicoClusterInfoMetricConfig{
+			Enabled: true,
+		},
+		CalicoComponentEndpoints: CalicoComponentEndpointsMetricConfig{
+			Enabled: true,
+		},
+		CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
+			Enabled: true,
+		},
 		CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
+			Enabled: true,
+		},
+		CalicoNodeStatusAgeSeconds: CalicoNodeStatusAgeSecondsMetricConfig{
+			Enabled: true,
+		},
+		CalicoNodeStatusStale: CalicoNodeStatusStaleMetricConfig{
+			Enabled: true,
+		},
+		CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
 			Enabled: true,
 		},
 	}

@@ -26,7 +26,34 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "all_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					CalicoBgpAgentDown: CalicoBgpAgentDownMetricConfig{
+						Enabled: true,
+					},
+					CalicoBgpPeerDown: CalicoBgpPeerDownMetricConfig{
+						Enabled: true,
+					},
+					CalicoBgpPeers: CalicoBgpPeersMetricConfig{
+						Enabled: true,
+					},
+					CalicoClusterInfo: CalicoClusterInfoMetricConfig{
+						Enabled: true,
+					},
+					CalicoComponentEndpoints: CalicoComponentEndpointsMetricConfig{
+						Enabled: true,
+					},
+					CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
+						Enabled: true,
+					},
 					CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
+						Enabled: true,
+					},
+					CalicoNodeStatusAgeSeconds: CalicoNodeStatusAgeSecondsMetricConfig{
+						Enabled: true,
+					},
+					CalicoNodeStatusStale: CalicoNodeStatusStaleMetricConfig{
+						Enabled: true,
+					},
+					CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
 						Enabled: true,
 					},
 				},
@@ -36,7 +63,34 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "none_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					CalicoBgpAgentDown: CalicoBgpAgentDownMetricConfig{
+						Enabled: false,
+					},
+					CalicoBgpPeerDown: CalicoBgpPeerDownMetricConfig{
+						Enabled: false,
+					},
+					CalicoBgpPeers: CalicoBgpPeersMetricConfig{
+						Enabled: false,
+					},
+					CalicoClusterInfo: CalicoClusterInfoMetricConfig{
+						Enabled: false,
+					},
+					CalicoComponentEndpoints: CalicoComponentEndpointsMetricConfig{
+						Enabled: false,
+					},
+					CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
+						Enabled: false,
+					},
 					CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
+						Enabled: false,
+					},
+					CalicoNodeStatusAgeSeconds: CalicoNodeStatusAgeSecondsMetricConfig{
+						Enabled: false,
+					},
+					CalicoNodeStatusStale: CalicoNodeStatusStaleMetricConfig{
+						Enabled: false,
+					},
+					CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
 						Enabled: false,
 					},
 				},
@@ -46,7 +100,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoIpamPoolInfoMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoBgpAgentDownMetricConfig{}, CalicoBgpPeerDownMetricConfig{}, CalicoBgpPeersMetricConfig{}, CalicoClusterInfoMetricConfig{}, CalicoComponentEndpointsMetricConfig{}, CalicoDatastoreReadyMetricConfig{}, CalicoIpamPoolInfoMetricConfig{}, CalicoNodeStatusAgeSecondsMetricConfig{}, CalicoNodeStatusStaleMetricConfig{}, CalicoTigeraStatusMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -74,19 +74,385 @@ var MapAttributeState = map[string]AttributeState{
 }
 
 var MetricsInfo = metricsInfo{
+	CalicoBgpAgentDown: metricInfo{
+		Name:       "calico_bgp_agent_down",
+		Attributes: []string{"node", "ip_family"},
+	},
+	CalicoBgpPeerDown: metricInfo{
+		Name:       "calico_bgp_peer_down",
+		Attributes: []string{"node", "peer", "peer_type", "bgp_state"},
+	},
+	CalicoBgpPeers: metricInfo{
+		Name:       "calico_bgp_peers",
+		Attributes: []string{"node", "ip_family", "bgp_state"},
+	},
+	CalicoClusterInfo: metricInfo{
+		Name:       "calico_cluster_info",
+		Attributes: []string{"calico_version", "datastore", "api_group", "install", "cni"},
+	},
+	CalicoComponentEndpoints: metricInfo{
+		Name:       "calico_component_endpoints",
+		Attributes: []string{"component", "endpoint_state", "reason"},
+	},
+	CalicoDatastoreReady: metricInfo{
+		Name: "calico_datastore_ready",
+	},
 	CalicoIpamPoolInfo: metricInfo{
 		Name:       "calico_ipam_pool_info",
 		Attributes: []string{"ippool", "cidr", "ip_family", "block_size", "state", "allowed_uses", "assignment_mode", "encapsulation"},
 	},
+	CalicoNodeStatusAgeSeconds: metricInfo{
+		Name:       "calico_node_status_age_seconds",
+		Attributes: []string{"node"},
+	},
+	CalicoNodeStatusStale: metricInfo{
+		Name:       "calico_node_status_stale",
+		Attributes: []string{"node"},
+	},
+	CalicoTigeraStatus: metricInfo{
+		Name:       "calico_tigera_status",
+		Attributes: []string{"tigera_component", "condition"},
+	},
 }
 
 type metricsInfo struct {
-	CalicoIpamPoolInfo metricInfo
+	CalicoBgpAgentDown         metricInfo
+	CalicoBgpPeerDown          metricInfo
+	CalicoBgpPeers             metricInfo
+	CalicoClusterInfo          metricInfo
+	CalicoComponentEndpoints   metricInfo
+	CalicoDatastoreReady       metricInfo
+	CalicoIpamPoolInfo         metricInfo
+	CalicoNodeStatusAgeSeconds metricInfo
+	CalicoNodeStatusStale      metricInfo
+	CalicoTigeraStatus         metricInfo
 }
 
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type metricCalicoBgpAgentDown struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   CalicoBgpAgentDownMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills calico_bgp_agent_down metric with initial data.
+func (m *metricCalicoBgpAgentDown) init() {
+	m.data.SetName("calico_bgp_agent_down")
+	m.data.SetDescription("1 for a BIRD process that a CalicoNodeStatus says is not ready; no series where it is.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoBgpAgentDown) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("ip_family", ipFamilyAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoBgpAgentDown) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoBgpAgentDown) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoBgpAgentDown(cfg CalicoBgpAgentDownMetricConfig) metricCalicoBgpAgentDown {
+	m := metricCalicoBgpAgentDown{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoBgpPeerDown struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   CalicoBgpPeerDownMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills calico_bgp_peer_down metric with initial data.
+func (m *metricCalicoBgpPeerDown) init() {
+	m.data.SetName("calico_bgp_peer_down")
+	m.data.SetDescription("1 for a BGP session that is not established; no series for one that is.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoBgpPeerDown) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string, peerAttributeValue string, peerTypeAttributeValue string, bgpStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("peer", peerAttributeValue)
+	dp.Attributes().PutStr("peer_type", peerTypeAttributeValue)
+	dp.Attributes().PutStr("state", bgpStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoBgpPeerDown) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoBgpPeerDown) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoBgpPeerDown(cfg CalicoBgpPeerDownMetricConfig) metricCalicoBgpPeerDown {
+	m := metricCalicoBgpPeerDown{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoBgpPeers struct {
+	data     pmetric.Metric             // data buffer for generated metric.
+	config   CalicoBgpPeersMetricConfig // metric config provided by user.
+	capacity int                        // max observed number of data points added to the metric.
+}
+
+// init fills calico_bgp_peers metric with initial data.
+func (m *metricCalicoBgpPeers) init() {
+	m.data.SetName("calico_bgp_peers")
+	m.data.SetDescription("BGP sessions of a node by state. `Established` is always there, also with 0, where the node has sessions of the family.")
+	m.data.SetUnit("{peer}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoBgpPeers) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue string, bgpStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("ip_family", ipFamilyAttributeValue)
+	dp.Attributes().PutStr("state", bgpStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoBgpPeers) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoBgpPeers) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoBgpPeers(cfg CalicoBgpPeersMetricConfig) metricCalicoBgpPeers {
+	m := metricCalicoBgpPeers{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoClusterInfo struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   CalicoClusterInfoMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills calico_cluster_info metric with initial data.
+func (m *metricCalicoClusterInfo) init() {
+	m.data.SetName("calico_cluster_info")
+	m.data.SetDescription("1, with what is known of the cluster's Calico as labels.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoClusterInfo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, calicoVersionAttributeValue string, datastoreAttributeValue string, apiGroupAttributeValue string, installAttributeValue string, cniAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("calico_version", calicoVersionAttributeValue)
+	dp.Attributes().PutStr("datastore", datastoreAttributeValue)
+	dp.Attributes().PutStr("api_group", apiGroupAttributeValue)
+	dp.Attributes().PutStr("install", installAttributeValue)
+	dp.Attributes().PutStr("cni", cniAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoClusterInfo) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoClusterInfo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoClusterInfo(cfg CalicoClusterInfoMetricConfig) metricCalicoClusterInfo {
+	m := metricCalicoClusterInfo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoComponentEndpoints struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   CalicoComponentEndpointsMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills calico_component_endpoints metric with initial data.
+func (m *metricCalicoComponentEndpoints) init() {
+	m.data.SetName("calico_component_endpoints")
+	m.data.SetDescription("Endpoints of Calico's components by what becomes of them and why.")
+	m.data.SetUnit("{endpoint}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoComponentEndpoints) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, componentAttributeValue string, endpointStateAttributeValue string, reasonAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("component", componentAttributeValue)
+	dp.Attributes().PutStr("state", endpointStateAttributeValue)
+	dp.Attributes().PutStr("reason", reasonAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoComponentEndpoints) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoComponentEndpoints) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoComponentEndpoints(cfg CalicoComponentEndpointsMetricConfig) metricCalicoComponentEndpoints {
+	m := metricCalicoComponentEndpoints{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoDatastoreReady struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   CalicoDatastoreReadyMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills calico_datastore_ready metric with initial data.
+func (m *metricCalicoDatastoreReady) init() {
+	m.data.SetName("calico_datastore_ready")
+	m.data.SetDescription("Whether Calico's datastore is ready. 0 freezes the numbers of its IP address management, as during upgrades and migrations.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricCalicoDatastoreReady) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoDatastoreReady) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoDatastoreReady) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoDatastoreReady(cfg CalicoDatastoreReadyMetricConfig) metricCalicoDatastoreReady {
+	m := metricCalicoDatastoreReady{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
 }
 
 type metricCalicoIpamPoolInfo struct {
@@ -148,15 +514,181 @@ func newMetricCalicoIpamPoolInfo(cfg CalicoIpamPoolInfoMetricConfig) metricCalic
 	return m
 }
 
+type metricCalicoNodeStatusAgeSeconds struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   CalicoNodeStatusAgeSecondsMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills calico_node_status_age_seconds metric with initial data.
+func (m *metricCalicoNodeStatusAgeSeconds) init() {
+	m.data.SetName("calico_node_status_age_seconds")
+	m.data.SetDescription("Time since calico-node last updated the CalicoNodeStatus of a node.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoNodeStatusAgeSeconds) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, nodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoNodeStatusAgeSeconds) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoNodeStatusAgeSeconds) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoNodeStatusAgeSeconds(cfg CalicoNodeStatusAgeSecondsMetricConfig) metricCalicoNodeStatusAgeSeconds {
+	m := metricCalicoNodeStatusAgeSeconds{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoNodeStatusStale struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   CalicoNodeStatusStaleMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills calico_node_status_stale metric with initial data.
+func (m *metricCalicoNodeStatusStale) init() {
+	m.data.SetName("calico_node_status_stale")
+	m.data.SetDescription("1 for a node whose CalicoNodeStatus is older than three of its update periods; its sessions are not known then. No series where it is not.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoNodeStatusStale) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoNodeStatusStale) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoNodeStatusStale) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoNodeStatusStale(cfg CalicoNodeStatusStaleMetricConfig) metricCalicoNodeStatusStale {
+	m := metricCalicoNodeStatusStale{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoTigeraStatus struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   CalicoTigeraStatusMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills calico_tigera_status metric with initial data.
+func (m *metricCalicoTigeraStatus) init() {
+	m.data.SetName("calico_tigera_status")
+	m.data.SetDescription("1 where the operator says that a condition holds for one of its components, 0 where it says that it does not.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoTigeraStatus) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tigeraComponentAttributeValue string, conditionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("component", tigeraComponentAttributeValue)
+	dp.Attributes().PutStr("condition", conditionAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoTigeraStatus) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoTigeraStatus) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoTigeraStatus(cfg CalicoTigeraStatusMetricConfig) metricCalicoTigeraStatus {
+	m := metricCalicoTigeraStatus{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                   MetricsBuilderConfig // config of the metrics builder.
-	startTime                pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity          int                  // maximum observed number of metrics per resource.
-	metricsBuffer            pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                component.BuildInfo  // contains version information.
-	metricCalicoIpamPoolInfo metricCalicoIpamPoolInfo
+	config                           MetricsBuilderConfig // config of the metrics builder.
+	startTime                        pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                  int                  // maximum observed number of metrics per resource.
+	metricsBuffer                    pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                        component.BuildInfo  // contains version information.
+	metricCalicoBgpAgentDown         metricCalicoBgpAgentDown
+	metricCalicoBgpPeerDown          metricCalicoBgpPeerDown
+	metricCalicoBgpPeers             metricCalicoBgpPeers
+	metricCalicoClusterInfo          metricCalicoClusterInfo
+	metricCalicoComponentEndpoints   metricCalicoComponentEndpoints
+	metricCalicoDatastoreReady       metricCalicoDatastoreReady
+	metricCalicoIpamPoolInfo         metricCalicoIpamPoolInfo
+	metricCalicoNodeStatusAgeSeconds metricCalicoNodeStatusAgeSeconds
+	metricCalicoNodeStatusStale      metricCalicoNodeStatusStale
+	metricCalicoTigeraStatus         metricCalicoTigeraStatus
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -178,11 +710,20 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                   mbc,
-		startTime:                pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:            pmetric.NewMetrics(),
-		buildInfo:                settings.BuildInfo,
-		metricCalicoIpamPoolInfo: newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
+		config:                           mbc,
+		startTime:                        pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                    pmetric.NewMetrics(),
+		buildInfo:                        settings.BuildInfo,
+		metricCalicoBgpAgentDown:         newMetricCalicoBgpAgentDown(mbc.Metrics.CalicoBgpAgentDown),
+		metricCalicoBgpPeerDown:          newMetricCalicoBgpPeerDown(mbc.Metrics.CalicoBgpPeerDown),
+		metricCalicoBgpPeers:             newMetricCalicoBgpPeers(mbc.Metrics.CalicoBgpPeers),
+		metricCalicoClusterInfo:          newMetricCalicoClusterInfo(mbc.Metrics.CalicoClusterInfo),
+		metricCalicoComponentEndpoints:   newMetricCalicoComponentEndpoints(mbc.Metrics.CalicoComponentEndpoints),
+		metricCalicoDatastoreReady:       newMetricCalicoDatastoreReady(mbc.Metrics.CalicoDatastoreReady),
+		metricCalicoIpamPoolInfo:         newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
+		metricCalicoNodeStatusAgeSeconds: newMetricCalicoNodeStatusAgeSeconds(mbc.Metrics.CalicoNodeStatusAgeSeconds),
+		metricCalicoNodeStatusStale:      newMetricCalicoNodeStatusStale(mbc.Metrics.CalicoNodeStatusStale),
+		metricCalicoTigeraStatus:         newMetricCalicoTigeraStatus(mbc.Metrics.CalicoTigeraStatus),
 	}
 
 	for _, op := range options {
@@ -248,7 +789,16 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetName(ScopeName)
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
+	mb.metricCalicoBgpAgentDown.emit(ils.Metrics())
+	mb.metricCalicoBgpPeerDown.emit(ils.Metrics())
+	mb.metricCalicoBgpPeers.emit(ils.Metrics())
+	mb.metricCalicoClusterInfo.emit(ils.Metrics())
+	mb.metricCalicoComponentEndpoints.emit(ils.Metrics())
+	mb.metricCalicoDatastoreReady.emit(ils.Metrics())
 	mb.metricCalicoIpamPoolInfo.emit(ils.Metrics())
+	mb.metricCalicoNodeStatusAgeSeconds.emit(ils.Metrics())
+	mb.metricCalicoNodeStatusStale.emit(ils.Metrics())
+	mb.metricCalicoTigeraStatus.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -270,9 +820,54 @@ func (mb *MetricsBuilder) Emit(options ...ResourceMetricsOption) pmetric.Metrics
 	return metrics
 }
 
+// RecordCalicoBgpAgentDownDataPoint adds a data point to calico_bgp_agent_down metric.
+func (mb *MetricsBuilder) RecordCalicoBgpAgentDownDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily) {
+	mb.metricCalicoBgpAgentDown.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String())
+}
+
+// RecordCalicoBgpPeerDownDataPoint adds a data point to calico_bgp_peer_down metric.
+func (mb *MetricsBuilder) RecordCalicoBgpPeerDownDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string, peerAttributeValue string, peerTypeAttributeValue string, bgpStateAttributeValue string) {
+	mb.metricCalicoBgpPeerDown.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, peerAttributeValue, peerTypeAttributeValue, bgpStateAttributeValue)
+}
+
+// RecordCalicoBgpPeersDataPoint adds a data point to calico_bgp_peers metric.
+func (mb *MetricsBuilder) RecordCalicoBgpPeersDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily, bgpStateAttributeValue string) {
+	mb.metricCalicoBgpPeers.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String(), bgpStateAttributeValue)
+}
+
+// RecordCalicoClusterInfoDataPoint adds a data point to calico_cluster_info metric.
+func (mb *MetricsBuilder) RecordCalicoClusterInfoDataPoint(ts pcommon.Timestamp, val int64, calicoVersionAttributeValue string, datastoreAttributeValue string, apiGroupAttributeValue string, installAttributeValue string, cniAttributeValue string) {
+	mb.metricCalicoClusterInfo.recordDataPoint(mb.startTime, ts, val, calicoVersionAttributeValue, datastoreAttributeValue, apiGroupAttributeValue, installAttributeValue, cniAttributeValue)
+}
+
+// RecordCalicoComponentEndpointsDataPoint adds a data point to calico_component_endpoints metric.
+func (mb *MetricsBuilder) RecordCalicoComponentEndpointsDataPoint(ts pcommon.Timestamp, val int64, componentAttributeValue string, endpointStateAttributeValue string, reasonAttributeValue string) {
+	mb.metricCalicoComponentEndpoints.recordDataPoint(mb.startTime, ts, val, componentAttributeValue, endpointStateAttributeValue, reasonAttributeValue)
+}
+
+// RecordCalicoDatastoreReadyDataPoint adds a data point to calico_datastore_ready metric.
+func (mb *MetricsBuilder) RecordCalicoDatastoreReadyDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricCalicoDatastoreReady.recordDataPoint(mb.startTime, ts, val)
+}
+
 // RecordCalicoIpamPoolInfoDataPoint adds a data point to calico_ipam_pool_info metric.
 func (mb *MetricsBuilder) RecordCalicoIpamPoolInfoDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string, cidrAttributeValue string, ipFamilyAttributeValue AttributeIPFamily, blockSizeAttributeValue int64, stateAttributeValue AttributeState, allowedUsesAttributeValue string, assignmentModeAttributeValue string, encapsulationAttributeValue string) {
 	mb.metricCalicoIpamPoolInfo.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, cidrAttributeValue, ipFamilyAttributeValue.String(), blockSizeAttributeValue, stateAttributeValue.String(), allowedUsesAttributeValue, assignmentModeAttributeValue, encapsulationAttributeValue)
+}
+
+// RecordCalicoNodeStatusAgeSecondsDataPoint adds a data point to calico_node_status_age_seconds metric.
+func (mb *MetricsBuilder) RecordCalicoNodeStatusAgeSecondsDataPoint(ts pcommon.Timestamp, val float64, nodeAttributeValue string) {
+	mb.metricCalicoNodeStatusAgeSeconds.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue)
+}
+
+// RecordCalicoNodeStatusStaleDataPoint adds a data point to calico_node_status_stale metric.
+func (mb *MetricsBuilder) RecordCalicoNodeStatusStaleDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string) {
+	mb.metricCalicoNodeStatusStale.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue)
+}
+
+// RecordCalicoTigeraStatusDataPoint adds a data point to calico_tigera_status metric.
+func (mb *MetricsBuilder) RecordCalicoTigeraStatusDataPoint(ts pcommon.Timestamp, val int64, tigeraComponentAttributeValue string, conditionAttributeValue string) {
+	mb.metricCalicoTigeraStatus.recordDataPoint(mb.startTime, ts, val, tigeraComponentAttributeValue, conditionAttributeValue)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -59,7 +59,34 @@ func TestMetricsBuilder(t *testing.T) {
 			allMetricsCount := 0
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordCalicoBgpAgentDownDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoBgpPeerDownDataPoint(ts, 1, "node-val", "peer-val", "peer_type-val", "bgp_state-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoBgpPeersDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4, "bgp_state-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoClusterInfoDataPoint(ts, 1, "calico_version-val", "datastore-val", "api_group-val", "install-val", "cni-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoComponentEndpointsDataPoint(ts, 1, "component-val", "endpoint_state-val", "reason-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoDatastoreReadyDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordCalicoIpamPoolInfoDataPoint(ts, 1, "ippool-val", "cidr-val", AttributeIPFamilyIPv4, 10, AttributeStateEnabled, "allowed_uses-val", "assignment_mode-val", "encapsulation-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoNodeStatusAgeSecondsDataPoint(ts, 1, "node-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoNodeStatusStaleDataPoint(ts, 1, "node-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoTigeraStatusDataPoint(ts, 1, "tigera_component-val", "condition-val")
 
 			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
@@ -89,6 +116,129 @@ func TestMetricsBuilder(t *testing.T) {
 			validatedMetrics := make(map[string]bool)
 			for _, mi := range allMetricsList {
 				switch mi.Name() {
+				case "calico_bgp_agent_down":
+					assert.False(t, validatedMetrics["calico_bgp_agent_down"], "Found a duplicate in the metrics slice: calico_bgp_agent_down")
+					validatedMetrics["calico_bgp_agent_down"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "1 for a BIRD process that a CalicoNodeStatus says is not ready; no series where it is.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
+					assert.True(t, ok)
+					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
+				case "calico_bgp_peer_down":
+					assert.False(t, validatedMetrics["calico_bgp_peer_down"], "Found a duplicate in the metrics slice: calico_bgp_peer_down")
+					validatedMetrics["calico_bgp_peer_down"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "1 for a BGP session that is not established; no series for one that is.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					peerAttrVal, ok := dp.Attributes().Get("peer")
+					assert.True(t, ok)
+					assert.Equal(t, "peer-val", peerAttrVal.Str())
+					peerTypeAttrVal, ok := dp.Attributes().Get("peer_type")
+					assert.True(t, ok)
+					assert.Equal(t, "peer_type-val", peerTypeAttrVal.Str())
+					bgpStateAttrVal, ok := dp.Attributes().Get("state")
+					assert.True(t, ok)
+					assert.Equal(t, "bgp_state-val", bgpStateAttrVal.Str())
+				case "calico_bgp_peers":
+					assert.False(t, validatedMetrics["calico_bgp_peers"], "Found a duplicate in the metrics slice: calico_bgp_peers")
+					validatedMetrics["calico_bgp_peers"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "BGP sessions of a node by state. `Established` is always there, also with 0, where the node has sessions of the family.", mi.Description())
+					assert.Equal(t, "{peer}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
+					assert.True(t, ok)
+					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
+					bgpStateAttrVal, ok := dp.Attributes().Get("state")
+					assert.True(t, ok)
+					assert.Equal(t, "bgp_state-val", bgpStateAttrVal.Str())
+				case "calico_cluster_info":
+					assert.False(t, validatedMetrics["calico_cluster_info"], "Found a duplicate in the metrics slice: calico_cluster_info")
+					validatedMetrics["calico_cluster_info"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "1, with what is known of the cluster's Calico as labels.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					calicoVersionAttrVal, ok := dp.Attributes().Get("calico_version")
+					assert.True(t, ok)
+					assert.Equal(t, "calico_version-val", calicoVersionAttrVal.Str())
+					datastoreAttrVal, ok := dp.Attributes().Get("datastore")
+					assert.True(t, ok)
+					assert.Equal(t, "datastore-val", datastoreAttrVal.Str())
+					apiGroupAttrVal, ok := dp.Attributes().Get("api_group")
+					assert.True(t, ok)
+					assert.Equal(t, "api_group-val", apiGroupAttrVal.Str())
+					installAttrVal, ok := dp.Attributes().Get("install")
+					assert.True(t, ok)
+					assert.Equal(t, "install-val", installAttrVal.Str())
+					cniAttrVal, ok := dp.Attributes().Get("cni")
+					assert.True(t, ok)
+					assert.Equal(t, "cni-val", cniAttrVal.Str())
+				case "calico_component_endpoints":
+					assert.False(t, validatedMetrics["calico_component_endpoints"], "Found a duplicate in the metrics slice: calico_component_endpoints")
+					validatedMetrics["calico_component_endpoints"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Endpoints of Calico's components by what becomes of them and why.", mi.Description())
+					assert.Equal(t, "{endpoint}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					componentAttrVal, ok := dp.Attributes().Get("component")
+					assert.True(t, ok)
+					assert.Equal(t, "component-val", componentAttrVal.Str())
+					endpointStateAttrVal, ok := dp.Attributes().Get("state")
+					assert.True(t, ok)
+					assert.Equal(t, "endpoint_state-val", endpointStateAttrVal.Str())
+					reasonAttrVal, ok := dp.Attributes().Get("reason")
+					assert.True(t, ok)
+					assert.Equal(t, "reason-val", reasonAttrVal.Str())
+				case "calico_datastore_ready":
+					assert.False(t, validatedMetrics["calico_datastore_ready"], "Found a duplicate in the metrics slice: calico_datastore_ready")
+					validatedMetrics["calico_datastore_ready"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Whether Calico's datastore is ready. 0 freezes the numbers of its IP address management, as during upgrades and migrations.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "calico_ipam_pool_info":
 					assert.False(t, validatedMetrics["calico_ipam_pool_info"], "Found a duplicate in the metrics slice: calico_ipam_pool_info")
 					validatedMetrics["calico_ipam_pool_info"] = true
@@ -125,6 +275,54 @@ func TestMetricsBuilder(t *testing.T) {
 					encapsulationAttrVal, ok := dp.Attributes().Get("encapsulation")
 					assert.True(t, ok)
 					assert.Equal(t, "encapsulation-val", encapsulationAttrVal.Str())
+				case "calico_node_status_age_seconds":
+					assert.False(t, validatedMetrics["calico_node_status_age_seconds"], "Found a duplicate in the metrics slice: calico_node_status_age_seconds")
+					validatedMetrics["calico_node_status_age_seconds"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Time since calico-node last updated the CalicoNodeStatus of a node.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+				case "calico_node_status_stale":
+					assert.False(t, validatedMetrics["calico_node_status_stale"], "Found a duplicate in the metrics slice: calico_node_status_stale")
+					validatedMetrics["calico_node_status_stale"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "1 for a node whose CalicoNodeStatus is older than three of its update periods; its sessions are not known then. No series where it is not.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+				case "calico_tigera_status":
+					assert.False(t, validatedMetrics["calico_tigera_status"], "Found a duplicate in the metrics slice: calico_tigera_status")
+					validatedMetrics["calico_tigera_status"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "1 where the operator says that a condition holds for one of its components, 0 where it says that it does not.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					tigeraComponentAttrVal, ok := dp.Attributes().Get("component")
+					assert.True(t, ok)
+					assert.Equal(t, "tigera_component-val", tigeraComponentAttrVal.Str())
+					conditionAttrVal, ok := dp.Attributes().Get("condition")
+					assert.True(t, ok)
+					assert.Equal(t, "condition-val", conditionAttrVal.Str())
 				}
 			}
 		})

@@ -80,6 +80,11 @@ func (f *feed) update(group *targetgroup.Group) {
 	f.mu.Lock()
 	f.group = group
 	f.mu.Unlock()
+	f.resend()
+}
+
+// resend has the scrape manager look at the job again.
+func (f *feed) resend() {
 	select {
 	case f.changed <- struct{}{}:
 	default: // a notice is waiting already

@@ -2,6 +2,7 @@ package scrape
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/goleak"
 )
@@ -29,31 +31,62 @@ const patience = 30 * time.Second
 
 const interval = time.Second
 
-// server serves an exposition that can be changed, and returns its host:port.
-func server(t *testing.T, exposition string) (address string, body *atomic.Pointer[string]) {
+// serve serves an exposition that can be changed, and returns its host:port.
+func serve(t *testing.T, exposition string) (address string, body *atomic.Pointer[string]) {
 	t.Helper()
 	body = &atomic.Pointer[string]{}
 	body.Store(&exposition)
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
-		_, _ = w.Write([]byte(*body.Load()))
-	}))
-	t.Cleanup(s.Close)
-	return strings.TrimPrefix(s.URL, "http://"), body
+	return serveFunc(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, *body.Load()) }), body
 }
 
+// serveAt serves an exposition at one path.
+func serveAt(t *testing.T, path, exposition string) (address string) {
+	t.Helper()
+	return serveFunc(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != path {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, exposition)
+	})
+}
+
+func serveFunc(t *testing.T, handler http.HandlerFunc) (address string) {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; version=0.0.4")
+		handler(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return strings.TrimPrefix(s.URL, "http://")
+}
+
+// start starts a Scraper of jobs that have one interval, and stops it with the test.
 func start(t *testing.T, jobs ...string) (*Scraper, *consumertest.MetricsSink) {
 	t.Helper()
-	sink := &consumertest.MetricsSink{}
 	var all []Job
 	for _, name := range jobs {
-		all = append(all, Job{Name: name, Interval: interval, Timeout: interval})
+		all = append(all, job(name, Settings{}))
 	}
-	s, err := New(t.Context(), receivertest.NewNopSettings(component.MustNewType("calico")), all, sink)
+	return startJobs(t, nopSettings(), all...)
+}
+
+func startJobs(t *testing.T, set receiver.Settings, jobs ...Job) (*Scraper, *consumertest.MetricsSink) {
+	t.Helper()
+	sink := &consumertest.MetricsSink{}
+	s, err := New(t.Context(), set, jobs, sink)
 	require.NoError(t, err)
-	require.NoError(t, s.Start(t.Context(), componenttest.NewNopHost()))
 	t.Cleanup(func() { require.NoError(t, s.Shutdown(context.Background())) })
+	require.NoError(t, s.Start(t.Context(), componenttest.NewNopHost()))
 	return s, sink
+}
+
+func job(name string, settings Settings) Job {
+	return Job{Name: name, Interval: interval, Timeout: interval, Settings: settings}
+}
+
+func nopSettings() receiver.Settings {
+	return receivertest.NewNopSettings(component.MustNewType("calico"))
 }
 
 // newest finds the newest point of a metric under a service.instance.id, nil where there is none.
@@ -93,8 +126,8 @@ func value(p *pmetric.NumberDataPoint) float64 {
 func TestTargetsComeAndGoWithoutRestart(t *testing.T) {
 	t.Parallel()
 	s, sink := start(t, "calico-felix")
-	one, _ := server(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 1\n")
-	two, _ := server(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 2\n")
+	one, _ := serve(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 1\n")
+	two, _ := serve(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 2\n")
 
 	require.NoError(t, s.Update("calico-felix", []Target{{Address: one}}))
 	require.Eventually(t, func() bool { p, _ := newest(sink, one, "felix_resyncs_started"); return value(p) == 1 }, patience, interval/10)
@@ -110,7 +143,7 @@ func TestTargetsComeAndGoWithoutRestart(t *testing.T) {
 func TestPodReplacedAtTheSameAddressEndsItsSeries(t *testing.T) {
 	t.Parallel()
 	s, sink := start(t, "calico-felix")
-	address, _ := server(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 1\n")
+	address, _ := serve(t, "# TYPE felix_resyncs_started counter\nfelix_resyncs_started 1\n")
 	newestOf := func(pod string) *pmetric.NumberDataPoint {
 		var found *pmetric.NumberDataPoint
 		for _, md := range sink.AllMetrics() {
@@ -139,7 +172,7 @@ func TestPodReplacedAtTheSameAddressEndsItsSeries(t *testing.T) {
 func TestNamesAndLabelsArriveUntouchedAndTheTargetIsNamed(t *testing.T) {
 	t.Parallel()
 	s, sink := start(t, "calico-typha")
-	address, _ := server(t, "# TYPE typha_updates counter\ntypha_updates{syncer=\"felix\"} 7\n")
+	address, _ := serve(t, "# TYPE typha_updates counter\ntypha_updates{syncer=\"felix\"} 7\n")
 	require.NoError(t, s.Update("calico-typha", []Target{{
 		Address: address, Namespace: "calico-system", Pod: "calico-typha-1", PodUID: "u1", Node: "node-1", Container: "calico-typha",
 		ControllerKind: "ReplicaSet", ControllerName: "calico-typha-7f8",
@@ -159,8 +192,8 @@ func TestNamesAndLabelsArriveUntouchedAndTheTargetIsNamed(t *testing.T) {
 func TestMalformedExpositionCostsThatScrapeOnly(t *testing.T) {
 	t.Parallel()
 	s, sink := start(t, "calico-felix", "calico-typha")
-	broken, body := server(t, "# TYPE felix_log_errors counter\nfelix_log_errors 3\n")
-	sound, _ := server(t, "# TYPE typha_log_errors counter\ntypha_log_errors 5\n")
+	broken, body := serve(t, "# TYPE felix_log_errors counter\nfelix_log_errors 3\n")
+	sound, _ := serve(t, "# TYPE typha_log_errors counter\ntypha_log_errors 5\n")
 	require.NoError(t, s.Update("calico-felix", []Target{{Address: broken}}))
 	require.NoError(t, s.Update("calico-typha", []Target{{Address: sound}}))
 	up := func(instance string) float64 { p, _ := newest(sink, instance, "up"); return value(p) }
@@ -177,7 +210,7 @@ func TestMalformedExpositionCostsThatScrapeOnly(t *testing.T) {
 }
 
 func TestUpdateOfAnUnknownJobIsRefused(t *testing.T) {
-	s, err := New(t.Context(), receivertest.NewNopSettings(component.MustNewType("calico")), []Job{{Name: "a", Interval: interval, Timeout: interval}}, consumertest.NewNop())
+	s, err := New(t.Context(), nopSettings(), []Job{job("a", Settings{})}, consumertest.NewNop())
 	require.NoError(t, err)
 	require.ErrorContains(t, s.Update("b", nil), `"b"`)
 	require.NoError(t, s.Shutdown(t.Context()), "a scraper that never started can be shut down")

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"context"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+)
+
+// kept is what the cache of an informer holds of an object: what identifies it, and what was read of it.
+type kept[T any] struct {
+	metav1.ObjectMeta
+	value T
+	err   error // why the object could not be read
+}
+
+// keep makes the transformation that an informer applies before it caches an object.
+func keep[O metav1.Object, T any](read func(O) (T, error)) cache.TransformFunc {
+	return func(obj any) (any, error) {
+		object, ok := obj.(O)
+		if !ok {
+			return obj, nil // transformed already, or the informer's note of a deletion that it missed
+		}
+		k := &kept[T]{ObjectMeta: metav1.ObjectMeta{
+			Namespace:       object.GetNamespace(),
+			Name:            object.GetName(),
+			UID:             object.GetUID(),
+			ResourceVersion: object.GetResourceVersion(),
+		}}
+		k.value, k.err = read(object)
+		return k, nil
+	}
+}
+
+// listWatch is how the objects of an informer are asked for.
+type listWatch struct {
+	// client is asked whether it can stream lists.
+	client any
+	list   cache.ListWithContextFunc
+	watch  cache.WatchFuncWithContext
+	// record notes the outcome of every request.
+	record func(ctx context.Context, verb string, err error)
+}
+
+// newInformer makes an informer that records the outcome of its requests, tells of every change, and caches what transform leaves.
+func newInformer(example runtime.Object, from listWatch, transform cache.TransformFunc, changed func()) cache.SharedIndexInformer {
+	record := func(ctx context.Context, verb string, err error) {
+		// That a shutdown ends a request is no failure. An expired resource version is how the API server asks to list again; the informer does.
+		if ctx.Err() == nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
+			from.record(ctx, verb, err)
+		}
+	}
+	lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
+			obj, err := from.list(ctx, opts)
+			record(ctx, "list", err)
+			return obj, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
+			events, err := from.watch(ctx, opts)
+			if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil {
+				// A server that cannot stream a list yet says so; the informer lists instead.
+				return events, err
+			}
+			record(ctx, "watch", err)
+			if err == nil {
+				// What is watched needs no list, so that nothing else would end an earlier failure of one.
+				record(ctx, "list", nil)
+			}
+			return events, err
+		},
+	}, from.client)
+
+	informer := cache.NewSharedIndexInformerWithOptions(lw, example, cache.SharedIndexInformerOptions{})
+	// The three calls below fail only on an informer that runs already.
+	_ = informer.SetTransform(transform)
+	_ = informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {
+		// Recorded where the request was made.
+	})
+	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(any) { changed() },
+		UpdateFunc: func(any, any) { changed() },
+		DeleteFunc: func(any) { changed() },
+	})
+	return informer
+}

@@ -1,0 +1,167 @@
+package cluster
+
+import (
+	"maps"
+	"slices"
+
+	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/nodestatus"
+)
+
+// Snapshot is the cluster as it was last seen.
+type Snapshot struct {
+	// UID is that of the namespace kube-system; empty where it cannot be read.
+	UID string
+	// Group is the API group that holds Calico's data; empty where the API server serves none.
+	Group schema.GroupVersion
+	// Discovery is what the cluster says for the rules that find endpoints.
+	Discovery discovery.Input
+	// Policies are those that may close the port of kube-controllers, where NeedPolicies asked for them.
+	Policies discovery.Policies
+	// Pools are ordered by name.
+	Pools []calicoapi.IPPool
+	// ClusterInformation is nil where there is none, or it cannot be read.
+	ClusterInformation *calicoapi.ClusterInformation
+	// TigeraStatuses and NodeStatuses are ordered by name.
+	TigeraStatuses []calicoapi.TigeraStatus
+	NodeStatuses   []nodestatus.Status
+}
+
+// NeedPolicies has the policies that may close the port of kube-controllers read, or not any longer.
+func (w *Watcher) NeedPolicies(needed bool) { w.catalog.need(calicoapi.NetworkPolicies, needed) }
+
+// Snapshot returns what is known, and ok once all that decides on endpoints has been listed, or refused for want of a right: before that a
+// component could be taken for one without a metrics server only because its settings were not read yet.
+func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
+	group, installed, known := w.catalog.dataGroup()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.uidDone || !known {
+		return Snapshot{}, false
+	}
+	for namespace, informer := range w.pods {
+		if !informer.HasSynced() && !w.absent[namespace] && !w.health.isRefused("pods", namespace) {
+			return Snapshot{}, false
+		}
+	}
+	for _, resource := range []calicoapi.Resource{calicoapi.IPPools, calicoapi.FelixConfigurations, calicoapi.KubeControllersConfigurations} {
+		if !w.settled(resource) {
+			return Snapshot{}, false
+		}
+	}
+	snapshot.UID = string(w.uid)
+	snapshot.Group = group
+	in := &snapshot.Discovery
+	in.CalicoInstalled = installed
+	in.Pods, in.PodsMissing = w.podsNow()
+	in.FelixConfigurations = readable(w, calicoapi.FelixConfigurations, objects[discovery.FelixConfiguration])
+	bySelector := false
+	for _, c := range in.FelixConfigurations.Value {
+		bySelector = bySelector || c.NodeSelector != nil
+	}
+	w.catalog.need(nodes, bySelector)
+	if bySelector && (w.sources[nodes] == nil || !w.settled(nodes)) {
+		return Snapshot{}, false
+	}
+	in.NodeLabels = readable(w, nodes, objects[map[string]string])
+	in.KubeControllers = readable(w, calicoapi.KubeControllersConfigurations, object[discovery.KubeControllersConfiguration])
+	in.Installation = object[discovery.Installation](w, calicoapi.Installations)
+	snapshot.Pools = ordered(objects[calicoapi.IPPool](w, calicoapi.IPPools))
+	in.Pools = discovery.Readable[int]{Value: len(snapshot.Pools), Missing: w.missing(calicoapi.IPPools)}
+	snapshot.ClusterInformation = object[calicoapi.ClusterInformation](w, calicoapi.ClusterInformations)
+	snapshot.TigeraStatuses = ordered(objects[calicoapi.TigeraStatus](w, calicoapi.TigeraStatuses))
+	snapshot.NodeStatuses = ordered(objects[nodestatus.Status](w, calicoapi.CalicoNodeStatuses))
+	snapshot.Policies = w.policiesNow()
+	return snapshot, true
+}
+
+func (w *Watcher) podsNow() (pods []discovery.Pod, missing []string) {
+	for _, namespace := range slices.Sorted(maps.Keys(w.pods)) {
+		if right := w.health.missing("pods", namespace); right != "" {
+			missing = append(missing, right)
+		}
+		for _, obj := range w.pods[namespace].GetStore().List() {
+			p := obj.(*kept[pod]).value
+			found := p.Pod
+			found.Containers = slices.Clone(found.Containers)
+			for i := range found.Containers {
+				found.Containers[i].Env = environment(p.sources[i], p.Namespace, w.settings.get)
+			}
+			pods = append(pods, found)
+		}
+	}
+	return pods, missing
+}
+
+func (w *Watcher) policiesNow() discovery.Policies {
+	if s := w.sources[calicoapi.NetworkPolicies]; s == nil || !w.settled(calicoapi.NetworkPolicies) {
+		return discovery.Policies{}
+	}
+	return discovery.Policies{
+		Known: true, Missing: w.missing(calicoapi.NetworkPolicies),
+		List: ordered(objects[discovery.Policy](w, calicoapi.NetworkPolicies)),
+	}
+}
+
+// missing is the right that is missing to read a resource that is watched; empty where none is.
+func (w *Watcher) missing(resource calicoapi.Resource) string {
+	s := w.sources[resource]
+	if s == nil {
+		return ""
+	}
+	return w.health.missing(s.request.resource, s.request.namespace)
+}
+
+// readable are the objects of a resource, or the right that is missing. A right that was taken away later leaves what was read with it.
+func readable[T any](w *Watcher, resource calicoapi.Resource, read func(*Watcher, calicoapi.Resource) T) discovery.Readable[T] {
+	answer := discovery.Readable[T]{Value: read(w, resource)}
+	if s := w.sources[resource]; s != nil && !s.informer.HasSynced() {
+		answer.Missing = w.missing(resource)
+	}
+	return answer
+}
+
+// objects are all cached objects of a resource, by name. What cannot be parsed is left out and named once in the log.
+func objects[T any](w *Watcher, resource calicoapi.Resource) map[string]T {
+	found := map[string]T{}
+	s := w.sources[resource]
+	if s == nil {
+		return found
+	}
+	for _, obj := range s.informer.GetStore().List() {
+		object := obj.(*kept[T])
+		key := string(resource) + "/" + object.Name
+		if object.err == nil {
+			delete(w.broken, key)
+			found[object.Name] = object.value
+			continue
+		}
+		if w.broken[key] != object.err.Error() {
+			w.logger.Warn("an object cannot be read and is left out", zap.Error(object.err))
+			w.broken[key] = object.err.Error()
+		}
+	}
+	return found
+}
+
+// object is the object of a resource that holds for a whole cluster; nil where there is none.
+func object[T any](w *Watcher, resource calicoapi.Resource) *T {
+	value, ok := objects[T](w, resource)[calicoapi.DefaultName]
+	if !ok {
+		return nil
+	}
+	return &value
+}
+
+// ordered are the values of a map in the order of its keys.
+func ordered[T any](byName map[string]T) []T {
+	values := make([]T, 0, len(byName))
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		values = append(values, byName[name])
+	}
+	return values
+}

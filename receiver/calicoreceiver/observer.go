@@ -1,0 +1,272 @@
+package calicoreceiver
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/scrape"
+)
+
+const (
+	// settle is how long changes are gathered before they are acted on: a rollout changes many pods at once.
+	settle = 250 * time.Millisecond
+
+	// How often the API server is asked which resources it serves. Agents on all nodes of a large cluster must not ask often; they notice at once
+	// when what they watch is gone, or when Calico's pod comes to their node.
+	redetectCluster = 30 * time.Second
+	redetectNode    = 10 * time.Minute
+)
+
+// observer ties the parts together: what the cluster says becomes scrape targets and the receiver's own metrics.
+type observer struct {
+	*calicoReceiver
+	scope   []discovery.Component
+	clients map[discovery.Component]discovery.Client
+	next    *identified
+	scraper *scrape.Scraper
+	facts   *facts
+	ended   *ended
+	watcher *cluster.Watcher // nil in mode static
+
+	known     cluster.Snapshot
+	isKnown   bool
+	found     []discovery.Endpoint // by the rules alone
+	endpoints []discovery.Endpoint // with what became of their scrapes
+	scraping  bool
+	failing   bool
+}
+
+func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
+	o := &observer{
+		calicoReceiver: r,
+		scope:          r.config.scope(),
+		clients:        r.config.clients(),
+		next:           &identified{next: r.next, clusterName: r.config.ClusterName},
+		ended:          newEnded(),
+	}
+	instance := ""
+	switch r.config.Mode {
+	case ModeCluster:
+		// One receiver speaks for the cluster, and its pools are told apart by the cluster alone.
+		o.scope = append(o.scope, discovery.IPAM)
+	case ModeNode:
+		instance = r.config.Node
+	case ModeStatic:
+		// Empty where the host has no name.
+		instance, _ = os.Hostname()
+	}
+	o.facts = newFacts(r.config.Metrics, r.set, r.config.Node, instance)
+	var err error
+	if o.scraper, err = scrape.New(ctx, r.set, r.config.jobs(), o.next); err != nil {
+		return nil, err
+	}
+	if r.config.Mode == ModeStatic {
+		o.isKnown, o.found = true, r.config.staticEndpoints()
+		return o, nil
+	}
+	options := cluster.Options{
+		Namespaces: r.config.namespaces(), Node: r.config.Node, Resources: r.config.resources(), Redetect: redetectCluster,
+	}
+	if r.config.Mode == ModeNode {
+		options.Redetect = redetectNode
+	}
+	if o.watcher, err = cluster.New(r.api, options, r.set.Logger); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// run observes until the context ends, and returns when all that it started has ended.
+func (o *observer) run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	defer func() {
+		if err := o.scraper.Shutdown(context.WithoutCancel(ctx)); err != nil {
+			o.set.Logger.Error("cannot stop to scrape", zap.Error(err))
+		}
+	}()
+	var changed <-chan struct{}
+	if o.watcher != nil {
+		changed = o.watcher.Changed()
+		watching.Go(func() { o.watcher.Run(ctx) })
+	} else {
+		o.retarget(ctx)
+	}
+	report := time.NewTicker(o.config.CollectionInterval)
+	defer report.Stop()
+	var settled <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			if settled == nil {
+				settled = time.After(settle)
+			}
+		case <-settled:
+			settled = nil
+			o.refresh(ctx)
+		case <-o.scraper.Changed():
+			o.judge()
+		case <-report.C:
+			o.report(ctx)
+		}
+	}
+}
+
+func samePool(a, b calicoapi.IPPool) bool { return reflect.DeepEqual(a, b) }
+
+// refresh takes over what the cluster says now.
+func (o *observer) refresh(ctx context.Context) {
+	o.reportStatus(o.watcher.Err())
+	snapshot, ok := o.watcher.Snapshot()
+	if !ok {
+		return
+	}
+	poolsChanged := !o.isKnown || !slices.EqualFunc(o.known.Pools, snapshot.Pools, samePool)
+	o.known, o.isKnown = snapshot, true
+	o.next.setUID(snapshot.UID)
+
+	input := snapshot.Discovery
+	input.Scope, input.Clients = o.scope, o.clients
+	o.found = discovery.Endpoints(input)
+	if poolsChanged {
+		// Pools before their numbers: what reads both then knows a pool from its first scrape on.
+		o.judge()
+		o.report(ctx)
+	}
+	o.retarget(ctx)
+}
+
+// retarget makes targets of the endpoints that can be scraped.
+func (o *observer) retarget(ctx context.Context) {
+	targets := map[discovery.Component][]scrape.Target{}
+	for _, e := range o.found {
+		if !e.IsTarget() {
+			continue
+		}
+		targets[e.Component] = append(targets[e.Component], scrape.Target{
+			Address:        e.Address,
+			Scheme:         e.Scheme,
+			Path:           e.Path,
+			Namespace:      e.Pod.Namespace,
+			Pod:            e.Pod.Name,
+			PodUID:         e.Pod.UID,
+			Node:           e.Pod.Node,
+			Container:      e.Container,
+			ControllerKind: e.Pod.ControllerKind,
+			ControllerName: e.Pod.ControllerName,
+		})
+	}
+	for _, job := range o.config.scope() {
+		if err := o.scraper.Update(job.Job(), targets[job]); err != nil {
+			o.set.Logger.Error("cannot update scrape targets", zap.Error(err))
+		}
+	}
+	if !o.scraping {
+		// Not before there are targets: what is known at the start is scraped without the delay of a later discovery.
+		o.scraping = true
+		if err := o.scraper.Start(context.WithoutCancel(ctx), o.host); err != nil {
+			o.reportStatus(fmt.Errorf("start to scrape: %w", err))
+		}
+	}
+	o.judge()
+}
+
+// judge finds out what became of the endpoints, and tells of what changed.
+func (o *observer) judge() {
+	up := map[string]bool{}
+	for _, component := range o.config.scope() {
+		maps.Copy(up, o.scraper.Up(component.Job()))
+	}
+	endpoints := discovery.Judge(o.found, up, o.known.Policies)
+	if o.watcher != nil {
+		o.watcher.NeedPolicies(slices.ContainsFunc(endpoints, func(e discovery.Endpoint) bool {
+			isUp, scraped := up[e.Address]
+			return e.Component == discovery.KubeControllers && scraped && !isUp
+		}))
+	}
+	o.logChanges(endpoints)
+	o.endpoints = endpoints
+}
+
+// logChanges says at debug level which endpoints came, went or changed.
+func (o *observer) logChanges(endpoints []discovery.Endpoint) {
+	if !o.set.Logger.Core().Enabled(zap.DebugLevel) {
+		return
+	}
+	type key struct{ component, namespace, pod, address string }
+	type fate struct{ state, reason string }
+	fates := func(endpoints []discovery.Endpoint) map[key]fate {
+		all := make(map[key]fate, len(endpoints))
+		for _, e := range endpoints {
+			all[key{string(e.Component), e.Pod.Namespace, e.Pod.Name, e.Address}] = fate{string(e.State), e.Reason}
+		}
+		return all
+	}
+	before, now := fates(o.endpoints), fates(endpoints)
+	for _, e := range endpoints {
+		k := key{string(e.Component), e.Pod.Namespace, e.Pod.Name, e.Address}
+		if before[k] != now[k] {
+			o.set.Logger.Debug("endpoint", zap.String("component", k.component), zap.String("namespace", k.namespace), zap.String("pod", k.pod),
+				zap.String("node", e.Pod.Node), zap.String("address", k.address), zap.String("state", string(e.State)),
+				zap.String("reason", e.Reason), zap.String("detail", e.Detail), zap.Error(o.scraper.LastErrors(e.Component.Job())[e.Address]))
+		}
+	}
+	for k := range before {
+		if _, ok := now[k]; !ok {
+			o.set.Logger.Debug("endpoint is gone", zap.String("component", k.component), zap.String("namespace", k.namespace),
+				zap.String("pod", k.pod), zap.String("address", k.address))
+		}
+	}
+}
+
+// report sends the receiver's own metrics.
+func (o *observer) report(ctx context.Context) {
+	if !o.isKnown {
+		return
+	}
+	now := time.Now()
+	md := o.facts.write(now, o.known, o.endpoints)
+	o.ended.mark(md, pcommon.NewTimestampFromTime(now))
+	count := md.DataPointCount()
+	if count == 0 {
+		return
+	}
+	sent := pmetric.NewMetrics()
+	md.CopyTo(sent)
+	ctx = o.obs.StartMetricsOp(ctx)
+	err := o.next.ConsumeMetrics(ctx, md)
+	o.obs.EndMetricsOp(ctx, metadata.Type.String(), count, err)
+	if err != nil {
+		o.set.Logger.Warn("the pipeline refused the receiver's own metrics", zap.Error(err), zap.Int("points", count))
+		return
+	}
+	o.ended.sent(sent)
+}
+
+// reportStatus tells the collector when the Kubernetes API begins to fail, and when it answers again.
+func (o *observer) reportStatus(err error) {
+	switch {
+	case err != nil:
+		componentstatus.ReportStatus(o.host, componentstatus.NewRecoverableErrorEvent(err))
+	case o.failing:
+		componentstatus.ReportStatus(o.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	}
+	o.failing = err != nil
+}

@@ -1,0 +1,80 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+)
+
+// lease is what testdata/leader.yaml says of the lease.
+const lease = 6 * time.Second
+
+// TestLeaderThatIsKilledIsReplaced runs two collectors of which one leads, and kills that one.
+func TestLeaderThatIsKilledIsReplaced(t *testing.T) {
+	const name = "leader"
+	prom := prometheus(t)
+	both := [2]*process{}
+	rights := append(shippedRights(t, "cluster.yaml", "operator.yaml"), shippedRights(t, "leader-election.yaml")...)
+	kubeconfig := account(t, name, rights)
+	for i := range both {
+		both[i] = startCollector(t, collector{cluster: name, kubeconfig: kubeconfig, configs: []string{"testdata/leader.yaml"}})
+	}
+	leads := func(p *process) bool { return p.contains("this collector leads") }
+	require.Eventually(t, func() bool { return leads(both[0]) || leads(both[1]) }, patience, poll)
+	leader, standby := both[0], both[1]
+	if leads(standby) {
+		leader, standby = standby, leader
+	}
+	selector := fmt.Sprintf(`{k8s_cluster_name=%q,job=~"calico-.*"}`, name)
+	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name), 1)
+	awaitState(t, prom, name, "ipam", "scraped", "ok", 1)
+	require.False(t, leads(standby), "one leads")
+	// Long enough that a second sender would show.
+	before := time.Now()
+	require.Eventually(t, func() bool { return time.Since(before) > 5*interval }, patience, poll)
+	series, ok := one(t, prom, "count("+selector+")")
+	require.True(t, ok)
+
+	killed := time.Now()
+	leader.killed = true
+	leader.kill()
+	require.Eventually(t, func() bool { return leads(standby) }, patience, poll)
+	led := time.Now()
+	require.Less(t, led.Sub(killed), lease+3*time.Second, "the lease runs out, and a retry period later another has it")
+	awaitGap := func(expression string) {
+		t.Helper()
+		var gap time.Duration
+		require.Eventually(t, func() bool {
+			value, _, err := prom.Query(t.Context(), expression+"[2m]", time.Now())
+			if err != nil {
+				return false
+			}
+			matrix := value.(model.Matrix)
+			if len(matrix) != 1 {
+				return false
+			}
+			values := matrix[0].Values
+			gap = 0
+			after := false
+			for i := 1; i < len(values); i++ {
+				gap = max(gap, values[i].Timestamp.Time().Sub(values[i-1].Timestamp.Time()))
+				require.Greater(t, values[i].Timestamp, values[i-1].Timestamp)
+				// Two senders would give two samples an interval.
+				require.Greater(t, values[i].Timestamp.Time().Sub(values[i-1].Timestamp.Time()), interval/2, "%s: samples of one sender", expression)
+				after = after || values[i].Timestamp.Time().After(led.Add(2*interval))
+			}
+			return after
+		}, patience, poll)
+		// The lease counts from its last renewal, and the sample before that is up to an interval older.
+		t.Logf("%s: longest gap %s", expression, gap)
+		require.Less(t, gap, lease+3*time.Second+2*interval, expression)
+	}
+	awaitGap(fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name))
+	awaitGap(fmt.Sprintf(`calico_ipam_pool_info{k8s_cluster_name=%q,ippool=%q}`, name, ipv6Pool))
+	awaitValue(t, prom, "count("+selector+")", series)
+}

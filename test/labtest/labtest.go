@@ -1,0 +1,223 @@
+// Package labtest starts the lab, a real Calico cluster on this machine, for tests. `make e2e` builds what it needs, and names it in the
+// environment: LAB is the lab's program, beside which those of the cluster are, and COLLECTOR the distribution.
+package labtest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const (
+	startTimeout = 5 * time.Minute
+	stopTimeout  = time.Minute
+	poll         = 200 * time.Millisecond
+)
+
+// Component is a component of Calico that serves metrics.
+type Component struct {
+	Job       string `json:"job"`
+	Namespace string `json:"namespace"`
+	Pod       string `json:"pod"`
+	Node      string `json:"node"`
+	Address   string `json:"address"`
+}
+
+// Lab is a lab that runs.
+type Lab struct {
+	StateDir            string
+	AdminKubeconfig     string      `json:"admin_kubeconfig"`
+	CollectorKubeconfig string      `json:"collector_kubeconfig"`
+	APIServerURL        string      `json:"apiserver_url"`
+	PrometheusURL       string      `json:"prometheus_url"`
+	Felix               string      `json:"felix"`
+	Components          []Component `json:"components"`
+
+	stop func() error
+}
+
+// Start starts a lab, and returns when it is ready. Arguments are those of `lab up`.
+func Start(args ...string) (*Lab, error) {
+	program := os.Getenv("LAB")
+	if _, err := os.Stat(program); err != nil {
+		return nil, fmt.Errorf("LAB must name the lab's program; `make e2e` builds it: %w", err)
+	}
+	dir, err := os.MkdirTemp("", "otelcol-calico-e2e-")
+	if err != nil {
+		return nil, err
+	}
+	l := &Lab{StateDir: dir}
+	args = append([]string{"up", "--bin", filepath.Dir(program), "--state", dir}, args...)
+	cmd := exec.CommandContext(context.Background(), program, args...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	stop, ended, err := Run(cmd)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	l.stop = sync.OnceValue(func() error { return errors.Join(stop(), os.RemoveAll(dir)) })
+	if err := l.await(ended); err != nil {
+		return nil, errors.Join(err, l.Stop())
+	}
+	return l, nil
+}
+
+// Stop ends the lab and removes what it left.
+func (l *Lab) Stop() error { return l.stop() }
+
+// Main runs the tests of a package with a lab of their own, which ends with them, also when they are interrupted, and exits.
+func Main(m *testing.M, use func(*Lab), args ...string) {
+	l, err := Start(args...)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		os.Exit(1)
+	}
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted
+		_ = l.Stop()
+		os.Exit(130)
+	}()
+	use(l)
+	code := m.Run()
+	if err := l.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, "lab:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+func (l *Lab) await(ended <-chan struct{}) error {
+	deadline := time.After(startTimeout)
+	tick := time.NewTicker(poll)
+	defer tick.Stop()
+	for {
+		content, err := os.ReadFile(filepath.Join(l.StateDir, "lab.json"))
+		if err == nil {
+			return json.Unmarshal(content, l)
+		}
+		select {
+		case <-ended:
+			return errors.New("the lab ended before it was ready")
+		case <-deadline:
+			return fmt.Errorf("the lab was not ready after %s", startTimeout)
+		case <-tick.C:
+		}
+	}
+}
+
+// Command runs a command of the lab's program on the running lab.
+func (l *Lab) Command(t *testing.T, args ...string) {
+	t.Helper()
+	out, err := exec.CommandContext(cleanup(t), os.Getenv("LAB"), append(args, "--state", l.StateDir)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("lab %v: %v: %s", args, err, out)
+	}
+}
+
+// Admin is the administrator's access to the lab's API server, without the limit on requests that clients have by default.
+func (l *Lab) Admin(t *testing.T) *rest.Config {
+	t.Helper()
+	return load(t, l.AdminKubeconfig)
+}
+
+// Collector is the access of the collector's service account, with the rights that are shipped.
+func (l *Lab) Collector(t *testing.T) *rest.Config {
+	t.Helper()
+	return load(t, l.CollectorKubeconfig)
+}
+
+func load(t *testing.T, kubeconfig string) *rest.Config {
+	t.Helper()
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.QPS = -1
+	return config
+}
+
+// Kube is a client of the administrator.
+func (l *Lab) Kube(t *testing.T) kubernetes.Interface {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(l.Admin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// Dynamic is a client of the administrator for resources of any kind.
+func (l *Lab) Dynamic(t *testing.T) dynamic.Interface {
+	t.Helper()
+	client, err := dynamic.NewForConfig(l.Admin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
+}
+
+// cleanup is a context for what a test undoes: its own is over then.
+func cleanup(t *testing.T) context.Context {
+	t.Helper()
+	return context.WithoutCancel(t.Context())
+}
+
+// starts are run one after the other by a thread that lives as long as the process: the kernel ends a child whose Pdeathsig is set when the
+// thread that started it ends.
+var starts = sync.OnceValue(func() chan<- func() {
+	starts := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for next := range starts {
+			next()
+		}
+	}()
+	return starts
+})
+
+// Run starts a command in the background. stop ends it in order and waits; ended is closed when it has ended, by itself or not. It ends in order
+// even if the tests panic, time out or are killed.
+func Run(cmd *exec.Cmd) (stop func() error, ended <-chan struct{}, err error) {
+	// In a process group of its own Ctrl-C does not reach it: the tests stop it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	started := make(chan error, 1)
+	starts() <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, nil, err
+	}
+	done := make(chan struct{})
+	go func() {
+		_ = cmd.Wait() // the state of the process is read below
+		close(done)
+	}()
+	return func() error {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		select {
+		case <-done:
+		case <-time.After(stopTimeout):
+			_ = cmd.Process.Kill()
+			<-done
+			return fmt.Errorf("%s did not end within %s of SIGTERM", cmd.Path, stopTimeout)
+		}
+		if !cmd.ProcessState.Success() {
+			return fmt.Errorf("%s: %s", cmd.Path, cmd.ProcessState)
+		}
+		return nil
+	}, done, nil
+}

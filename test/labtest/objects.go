@@ -1,0 +1,74 @@
+package labtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
+
+// Define makes a cluster-scoped resource, for the time of the test. Its schema says nothing.
+func (l *Lab) Define(t *testing.T, group, version, kind, plural string) {
+	t.Helper()
+	client := l.Dynamic(t).Resource(definitions)
+	name := plural + "." + group
+	_, err := client.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+		"metadata": map[string]any{"name": name},
+		"spec": map[string]any{
+			"group": group, "scope": "Cluster",
+			"names": map[string]any{"kind": kind, "plural": plural, "singular": strings.ToLower(kind), "listKind": kind + "List"},
+			"versions": []any{map[string]any{
+				"name": version, "served": true, "storage": true,
+				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
+			}},
+		},
+	}}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Undefine(t, group, plural) })
+}
+
+// Undefine removes a resource, if it is there.
+func (l *Lab) Undefine(t *testing.T, group, plural string) {
+	t.Helper()
+	_ = l.Dynamic(t).Resource(definitions).Delete(cleanup(t), plural+"."+group, metav1.DeleteOptions{})
+}
+
+// Keep has the API server keep fields of a resource that its schema does not know, such as those of later versions of Calico.
+func (l *Lab) Keep(t *testing.T, definition, field string) {
+	t.Helper()
+	patch, err := json.Marshal([]map[string]any{{
+		"op": "add", "value": true,
+		"path": "/spec/versions/0/schema/openAPIV3Schema/properties/" + field + "/x-kubernetes-preserve-unknown-fields",
+	}})
+	require.NoError(t, err)
+	_, err = l.Dynamic(t).Resource(definitions).Patch(t.Context(), definition, types.JSONPatchType, patch, metav1.PatchOptions{})
+	require.NoError(t, err)
+}
+
+// Create makes a cluster-scoped object of a resource that may have been defined a moment ago. It ends with the test.
+func (l *Lab) Create(t *testing.T, plural, apiVersion, kind, name string, spec map[string]any) *unstructured.Unstructured {
+	t.Helper()
+	group, err := schema.ParseGroupVersion(apiVersion)
+	require.NoError(t, err)
+	client := l.Dynamic(t).Resource(group.WithResource(plural))
+	object := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec,
+	}}
+	var created *unstructured.Unstructured
+	require.Eventually(t, func() bool {
+		created, err = client.Create(t.Context(), object, metav1.CreateOptions{})
+		return err == nil
+	}, 30*time.Second, 50*time.Millisecond, fmt.Sprintf("create %s %s: %v", kind, name, err))
+	t.Cleanup(func() { _ = client.Delete(cleanup(t), name, metav1.DeleteOptions{}) })
+	return created
+}
