@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"slices"
 
+	"go.opentelemetry.io/collector/confmap"
+
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/scrape"
@@ -25,6 +27,12 @@ type ComponentConfig struct {
 	Scrape scrape.Settings `mapstructure:",squash"`
 }
 
+var _ confmap.Validator = (*ComponentConfig)(nil)
+
+// Validate names the key of every value that cannot be used, whatever the receiver's own are.
+func (c *ComponentConfig) Validate() error { return c.Scrape.Check() }
+
+// validateIn finds what does not go together with the receiver's own configuration.
 func (c *ComponentConfig) validateIn(config *Config) error {
 	var errs []error
 	if config.Mode != ModeStatic && len(c.Endpoints) > 0 {
@@ -71,19 +79,13 @@ func parseEndpoint(endpoint string) (discovery.Endpoint, error) {
 
 // component is the section of a component.
 func (c *Config) component(name discovery.Component) *ComponentConfig {
-	switch name {
-	case discovery.Felix:
-		return &c.Felix
-	case discovery.Typha:
-		return &c.Typha
-	case discovery.KubeControllers:
-		return &c.KubeControllers
-	case discovery.Goldmane:
-		return &c.Goldmane
-	case discovery.Operator:
-		return &c.Operator
-	}
-	return &ComponentConfig{}
+	return map[discovery.Component]*ComponentConfig{
+		discovery.Felix:           &c.Felix,
+		discovery.Typha:           &c.Typha,
+		discovery.KubeControllers: &c.KubeControllers,
+		discovery.Goldmane:        &c.Goldmane,
+		discovery.Operator:        &c.Operator,
+	}[name]
 }
 
 // perNode are the components that mode node looks for by default. Of the others a cluster has one, which is the business of mode cluster: found by

@@ -185,14 +185,16 @@ func TestStaticModeScrapesAndSaysWhatBecameOfIt(t *testing.T) {
 		return now["felix scraped ok"] && now["typha unreachable scrape_failed"]
 	}, 20*time.Second, 50*time.Millisecond)
 	names := map[string]bool{}
-	for _, md := range sink.AllMetrics() {
-		for _, rm := range md.ResourceMetrics().All() {
-			for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
-				names[m.Name()] = true
+	require.Eventually(t, func() bool {
+		for _, md := range sink.AllMetrics() {
+			for _, rm := range md.ResourceMetrics().All() {
+				for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+					names[m.Name()] = true
+				}
 			}
 		}
-	}
-	require.True(t, names["felix_resyncs_started"])
+		return names["felix_resyncs_started"]
+	}, 20*time.Second, 50*time.Millisecond)
 	require.False(t, names["go_goroutines"], "the essential profile has no metrics of the runtime")
 }
 

@@ -2,7 +2,6 @@ package labtest
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +67,7 @@ func (l *Lab) Create(t *testing.T, plural, apiVersion, kind, name string, spec m
 	require.Eventually(t, func() bool {
 		created, err = client.Create(t.Context(), object, metav1.CreateOptions{})
 		return err == nil
-	}, 30*time.Second, 50*time.Millisecond, fmt.Sprintf("create %s %s: %v", kind, name, err))
+	}, 30*time.Second, 50*time.Millisecond, "create %s %s", kind, name)
 	t.Cleanup(func() { _ = client.Delete(cleanup(t), name, metav1.DeleteOptions{}) })
 	return created
 }

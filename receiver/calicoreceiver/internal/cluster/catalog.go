@@ -74,7 +74,7 @@ func (c *catalog) run(ctx context.Context) {
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
-		detect := false
+		var detect bool
 		select {
 		case <-ctx.Done():
 			return

@@ -10,7 +10,6 @@ import (
 
 	commonconfig "github.com/prometheus/common/config"
 	"go.opentelemetry.io/collector/config/configopaque"
-	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/scrape/metricrelabel"
 )
@@ -24,8 +23,7 @@ const (
 // Settings is what a user can say of the scrapes of one component. The keys are those of a Prometheus scrape_config, but for
 // collection_interval, timeout and tls, which are the Collector's. The zero value is right for a component that Calico installs.
 //
-// Settings validates all of its parts. A struct that squashes it should do so by a named field: an embedded one promotes Validate, and
-// every error is then reported twice.
+// What holds it calls Check: a Validate here would put the name of a field that is no key before the errors of a squashed struct.
 type Settings struct {
 	// CollectionInterval is the time between two scrapes of an endpoint; 0 is the receiver's.
 	CollectionInterval time.Duration `mapstructure:"collection_interval"`
@@ -51,8 +49,6 @@ type Settings struct {
 	// because ${…} is the Collector's own.
 	MetricRelabelConfigs []map[string]any `mapstructure:"metric_relabel_configs"`
 }
-
-var _ confmap.Validator = (*Settings)(nil)
 
 // TLSConfig says how an endpoint that speaks HTTPS is verified, and what it is shown. Files are read again when they change, and need not
 // exist from the start.
@@ -85,8 +81,8 @@ type Authorization struct {
 	CredentialsFile string              `mapstructure:"credentials_file"`
 }
 
-// Validate names the key of every value that cannot be used. Files are not looked at.
-func (s *Settings) Validate() error {
+// Check names the key of every value that cannot be used. Files are not looked at.
+func (s *Settings) Check() error {
 	errs := []error{s.validateTimes(), s.TLS.validate(), s.validateAuth(), s.Profile.validate(), s.validateLimits()}
 	_, err := metricrelabel.Parse(s.MetricRelabelConfigs)
 	return errors.Join(append(errs, err)...)
@@ -106,7 +102,7 @@ func (s *Settings) validateTimes() error {
 	return errors.Join(errs...)
 }
 
-// ValidateTimeout checks what Validate cannot: the timeout of a component whose interval is the receiver's.
+// ValidateTimeout checks what Check cannot: the timeout of a component whose interval is the receiver's.
 func (s *Settings) ValidateTimeout(receiverInterval time.Duration) error {
 	if s.CollectionInterval == 0 && receiverInterval > 0 && s.Timeout > receiverInterval {
 		return fmt.Errorf("timeout: must not be greater than the receiver's collection_interval, %s, not %s", receiverInterval, s.Timeout)

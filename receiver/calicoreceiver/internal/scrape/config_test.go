@@ -50,7 +50,7 @@ metric_relabel_configs:
 - {source_labels: [__name__], regex: felix_.*, action: keep}
 `)
 	require.NoError(t, err)
-	require.NoError(t, confmap.Validate(c))
+	require.NoError(t, c.Scrape.Check())
 	require.Equal(t, &componentConfig{Enabled: true, Scrape: Settings{
 		CollectionInterval: 15 * time.Second, Timeout: 5 * time.Second,
 		TLS: TLSConfig{
@@ -135,7 +135,7 @@ func TestValidate(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			c, err := decode(t, tc.yaml)
 			require.NoError(t, err)
-			err = confmap.Validate(c)
+			err = c.Scrape.Check()
 			if len(tc.errs) == 0 {
 				require.NoError(t, err)
 				return
