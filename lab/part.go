@@ -16,8 +16,8 @@ func newPart() *cobra.Command {
 		Use:   "part",
 		Short: "Stop or start one part of a running lab",
 		Long: `part stops or starts one part of a running lab: kube-apiserver, calico-typha, or another that lab status names.
-A part that is stopped on purpose is no crash; those that end because it is away are started again for as long as it
-is. It comes back where it was, with the same data, keys and addresses.`,
+A part that is stopped on purpose is no crash; components of Calico that end because it is away are started again for
+as long as it is. It comes back where it was, with the same data, keys and addresses.`,
 	}
 	cmd.AddCommand(
 		newPartAction(control.Stop, "Stop a part until it is started", "stopped"),

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"go.opentelemetry.io/collector/confmap"
 
@@ -33,12 +34,14 @@ var _ confmap.Validator = (*ComponentConfig)(nil)
 func (c *ComponentConfig) Validate() error { return c.Scrape.Check() }
 
 // validateIn finds what does not go together with the receiver's own configuration.
-func (c *ComponentConfig) validateIn(config *Config) error {
+func (c *ComponentConfig) validateIn(config *Config, seen map[string]bool) error {
 	var errs []error
 	if config.Mode != ModeStatic && len(c.Endpoints) > 0 {
 		errs = append(errs, fmt.Errorf("endpoints: needs mode: %s", ModeStatic))
 	}
-	seen := map[string]bool{}
+	if c.Enabled != nil && !*c.Enabled && len(c.Endpoints) > 0 {
+		errs = append(errs, errors.New("endpoints: are not scraped with enabled: false"))
+	}
 	for i, endpoint := range c.Endpoints {
 		parsed, err := parseEndpoint(endpoint)
 		if err != nil {
@@ -71,6 +74,9 @@ func parseEndpoint(endpoint string) (discovery.Endpoint, error) {
 		return discovery.Endpoint{}, errors.New("must not have a query or a fragment")
 	}
 	address := u.Host
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return discovery.Endpoint{}, fmt.Errorf("has port %s, which is none from 1 to 65535", u.Port())
+	}
 	if u.Port() == "" {
 		address = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	}
@@ -169,7 +175,8 @@ func (c *Config) clients() map[discovery.Component]discovery.Client {
 	clients := map[discovery.Component]discovery.Client{}
 	for _, name := range c.scope() {
 		tls := c.component(name).Scrape.TLS
-		clients[name] = discovery.Client{Verifies: tls.CAFile != "" || tls.InsecureSkipVerify, Certificate: tls.CertFile != ""}
+		// Who says anything of TLS and names no authority means those of the system.
+		clients[name] = discovery.Client{Verifies: tls != (scrape.TLSConfig{}), Certificate: tls.CertFile != ""}
 	}
 	return clients
 }

@@ -109,8 +109,9 @@ func (c *Config) Validate() error {
 	case c.CollectionInterval > 0 && c.Timeout > c.CollectionInterval:
 		errs = append(errs, fmt.Errorf("timeout: must not be greater than collection_interval, %s, not %s", c.CollectionInterval, c.Timeout))
 	}
+	seen := map[string]bool{} // addresses of static endpoints, by which scrapes are told apart
 	for _, name := range discovery.Components() {
-		if err := c.component(name).validateIn(c); err != nil {
+		if err := c.component(name).validateIn(c, seen); err != nil {
 			errs = append(errs, prefixed(string(name), err))
 		}
 	}

@@ -167,6 +167,19 @@ func TestBadConfigNamesTheKey(t *testing.T) {
 		{"an endpoint without a host", static("http:///metrics"), []string{"felix.endpoints[0]", "host"}},
 		{"an endpoint with a query", static("http://localhost/metrics?a=b"), []string{"felix.endpoints[0]", "query"}},
 		{"an endpoint that is there twice", static("http://localhost:80", "http://localhost"), []string{"felix.endpoints[1]", "localhost:80"}},
+		{"an endpoint with a port that is none", static("http://localhost:70000"), []string{"felix.endpoints[0]", "70000"}},
+		{
+			"an endpoint of two components", map[string]any{
+				"mode": "static", "felix": map[string]any{"endpoints": []any{"http://h:1/a"}}, "typha": map[string]any{"endpoints": []any{"http://h:1/b"}},
+			},
+			[]string{"typha.endpoints[0]", "h:1"},
+		},
+		{
+			"endpoints of a component that is left out", map[string]any{
+				"mode": "static", "typha": map[string]any{"endpoints": []any{"http://h:1"}}, "felix": map[string]any{"enabled": false, "endpoints": []any{"http://h:2"}},
+			},
+			[]string{"felix.endpoints", "enabled"},
+		},
 		{"unknown key of a component", map[string]any{"felix": map[string]any{"profil": "all"}}, []string{"profil"}},
 		{"unknown component", map[string]any{"calico_node": map[string]any{}}, []string{"calico_node"}},
 		{"negative interval of a component", map[string]any{"felix": map[string]any{"collection_interval": "-1s"}}, []string{"felix", "collection_interval", "-1s"}},

@@ -2,6 +2,7 @@ package calicoreceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
@@ -23,8 +23,9 @@ import (
 )
 
 const (
-	// settle is how long changes are gathered before they are acted on: a rollout changes many pods at once.
-	settle = 250 * time.Millisecond
+	// How long changes are gathered before they are acted on, at first and later: a rollout changes many pods at once.
+	settle      = 250 * time.Millisecond
+	settleLater = time.Second
 
 	// How often the API server is asked which resources it serves. Agents on all nodes of a large cluster must not ask often; they notice at once
 	// when what they watch is gone, or when Calico's pod comes to their node.
@@ -48,7 +49,8 @@ type observer struct {
 	found     []discovery.Endpoint // by the rules alone
 	endpoints []discovery.Endpoint // with what became of their scrapes
 	scraping  bool
-	failing   bool
+	// broken is why nothing can be scraped; nil as a rule.
+	broken error
 }
 
 func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
@@ -86,7 +88,7 @@ func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
 		options.Redetect = redetectNode
 	}
 	if o.watcher, err = cluster.New(r.api, options, r.set.Logger); err != nil {
-		return nil, err
+		return nil, errors.Join(err, o.scraper.Shutdown(ctx))
 	}
 	return o, nil
 }
@@ -116,7 +118,11 @@ func (o *observer) run(ctx context.Context) {
 			return
 		case <-changed:
 			if settled == nil {
-				settled = time.After(settle)
+				pause := settle
+				if o.isKnown {
+					pause = settleLater
+				}
+				settled = time.After(pause)
 			}
 		case <-settled:
 			settled = nil
@@ -124,6 +130,8 @@ func (o *observer) run(ctx context.Context) {
 		case <-o.scraper.Changed():
 			o.judge()
 		case <-report.C:
+			// Not everything that is reported tells of its changes.
+			o.refresh(ctx)
 			o.report(ctx)
 		}
 	}
@@ -133,7 +141,10 @@ func samePool(a, b calicoapi.IPPool) bool { return reflect.DeepEqual(a, b) }
 
 // refresh takes over what the cluster says now.
 func (o *observer) refresh(ctx context.Context) {
-	o.reportStatus(o.watcher.Err())
+	if o.watcher == nil {
+		return
+	}
+	o.status.report(o.host, errors.Join(o.broken, o.watcher.Err()))
 	snapshot, ok := o.watcher.Snapshot()
 	if !ok {
 		return
@@ -182,7 +193,9 @@ func (o *observer) retarget(ctx context.Context) {
 		// Not before there are targets: what is known at the start is scraped without the delay of a later discovery.
 		o.scraping = true
 		if err := o.scraper.Start(context.WithoutCancel(ctx), o.host); err != nil {
-			o.reportStatus(fmt.Errorf("start to scrape: %w", err))
+			o.broken = fmt.Errorf("start to scrape: %w", err)
+			o.set.Logger.Error("nothing can be scraped", zap.Error(err))
+			o.status.report(o.host, o.broken)
 		}
 	}
 	o.judge()
@@ -195,10 +208,10 @@ func (o *observer) judge() {
 		maps.Copy(up, o.scraper.Up(component.Job()))
 	}
 	endpoints := discovery.Judge(o.found, up, o.known.Policies)
-	if o.watcher != nil {
+	if o.config.Mode == ModeCluster {
 		o.watcher.NeedPolicies(slices.ContainsFunc(endpoints, func(e discovery.Endpoint) bool {
 			isUp, scraped := up[e.Address]
-			return e.Component == discovery.KubeControllers && scraped && !isUp
+			return e.PoliciesMatter() && scraped && !isUp
 		}))
 	}
 	o.logChanges(endpoints)
@@ -258,15 +271,4 @@ func (o *observer) report(ctx context.Context) {
 		return
 	}
 	o.ended.sent(sent)
-}
-
-// reportStatus tells the collector when the Kubernetes API begins to fail, and when it answers again.
-func (o *observer) reportStatus(err error) {
-	switch {
-	case err != nil:
-		componentstatus.ReportStatus(o.host, componentstatus.NewRecoverableErrorEvent(err))
-	case o.failing:
-		componentstatus.ReportStatus(o.host, componentstatus.NewEvent(componentstatus.StatusOK))
-	}
-	o.failing = err != nil
 }

@@ -26,6 +26,8 @@ type calicoReceiver struct {
 	host   component.Host
 	api    *rest.Config // nil where no API server is asked
 
+	status status
+
 	mu      sync.Mutex
 	closed  bool
 	stop    context.CancelFunc // nil while nothing is observed
@@ -95,7 +97,7 @@ func (r *calicoReceiver) lead(ctx context.Context) {
 	}
 	r.set.Logger.Info("this collector leads: it observes the cluster")
 	if err := r.observe(ctx); err != nil {
-		componentstatus.ReportStatus(r.host, componentstatus.NewRecoverableErrorEvent(err))
+		r.status.report(r.host, err)
 		r.set.Logger.Error("cannot observe the cluster", zap.Error(err))
 	}
 }
@@ -106,6 +108,9 @@ func (r *calicoReceiver) rest() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.end()
+	if !r.closed {
+		r.status.report(r.host, nil) // who stands by asks nothing that could fail
+	}
 }
 
 // observe begins to observe in the background, until the context ends or end is called.
@@ -132,6 +137,25 @@ func (r *calicoReceiver) end() {
 	r.stop()
 	r.stop = nil
 	r.running.Wait()
+}
+
+// status is what the collector was told of the receiver last. It outlives an observer.
+type status struct {
+	mu      sync.Mutex
+	failing bool
+}
+
+// report tells the collector when something begins to fail, or fails in another way, and when nothing does any longer.
+func (s *status) report(host component.Host, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case err != nil:
+		componentstatus.ReportStatus(host, componentstatus.NewRecoverableErrorEvent(err))
+	case s.failing:
+		componentstatus.ReportStatus(host, componentstatus.NewEvent(componentstatus.StatusOK))
+	}
+	s.failing = err != nil
 }
 
 // Shutdown stops watching and scraping, and returns when both have ended.

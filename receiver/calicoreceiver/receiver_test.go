@@ -110,6 +110,16 @@ type extended struct {
 
 func (h extended) GetExtensions() map[component.ID]component.Component { return h.extensions }
 
+// extendedStatusHost is a host with extensions that keeps status events.
+type extendedStatusHost struct {
+	*statusHost
+	extended
+}
+
+func (h *extendedStatusHost) GetExtensions() map[component.ID]component.Component {
+	return h.extended.GetExtensions()
+}
+
 func TestOnlyTheLeaderObserves(t *testing.T) {
 	id := component.MustNewID("k8s_leader_elector")
 	cfg := createDefaultConfig().(*Config)
@@ -129,7 +139,8 @@ func TestOnlyTheLeaderObserves(t *testing.T) {
 	require.ErrorContains(t, err, "elects no leader")
 
 	elector := &electing{}
-	r, err := started(extended{componenttest.NewNopHost(), map[component.ID]component.Component{id: elector}})
+	host := &statusHost{}
+	r, err := started(&extendedStatusHost{host, extended{componenttest.NewNopHost(), map[component.ID]component.Component{id: elector}}})
 	require.NoError(t, err)
 	observes := func() bool {
 		r.mu.Lock()
@@ -141,8 +152,13 @@ func TestOnlyTheLeaderObserves(t *testing.T) {
 		elector.lead(t.Context())
 		require.True(t, observes())
 		elector.lead(t.Context())
+		require.Eventually(t, func() bool {
+			event := host.last()
+			return event != nil && event.Status() == componentstatus.StatusRecoverableError
+		}, 10*time.Second, 10*time.Millisecond, "its API server does not answer")
 		elector.rest()
 		require.False(t, observes())
+		require.Equal(t, componentstatus.StatusOK, host.last().Status(), "who stands by is well")
 		elector.rest()
 	}
 	over, cancel := context.WithCancel(t.Context())

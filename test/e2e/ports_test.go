@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,6 +22,7 @@ func TestPortsThatChangeAreFollowed(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, other.Stop()) })
 	startCollector(t, collector{cluster: name, kubeconfig: other.CollectorKubeconfig})
 	prom := prometheus(t)
+	moved := 0
 	for _, component := range other.Components {
 		resource := map[string]string{"calico-felix": "felixconfigurations", "calico-kube-controllers": "kubecontrollersconfigurations"}[component.Job]
 		if resource == "" {
@@ -41,7 +41,7 @@ func TestPortsThatChangeAreFollowed(t *testing.T) {
 		awaitValue(t, prom, up(net.JoinHostPort(host, port)), 1)
 		awaitNothing(t, prom, up(component.Address))
 		t.Logf("%s moved from %s to port %s", component.Job, component.Address, port)
-		_, err = strconv.Atoi(port)
-		require.NoError(t, err)
+		moved++
 	}
+	require.NotZero(t, moved)
 }

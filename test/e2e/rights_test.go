@@ -3,12 +3,16 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/stretchr/testify/require"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,7 +22,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// right is one rule of the files in deploy/rbac, as it applies to one namespace or, where that is empty, to the cluster.
+// right is what a rule of the files in deploy/rbac says of one resource, in one namespace or, where that is empty, in the cluster.
 type right struct {
 	rbacv1.PolicyRule
 	namespace string
@@ -41,16 +45,21 @@ func shippedRights(t *testing.T, files ...string) []right {
 				Rules             []rbacv1.PolicyRule `json:"rules"`
 				RoleRef           rbacv1.RoleRef      `json:"roleRef"`
 			}
-			if err := decoder.Decode(&object); err != nil {
+			err := decoder.Decode(&object)
+			if errors.Is(err, io.EOF) {
 				break
 			}
+			require.NoError(t, err, file)
 			switch object.Kind {
 			case "ClusterRole", "Role":
 				rules[object.Name] = object.Rules
 			case "ClusterRoleBinding", "RoleBinding":
 				require.Contains(t, rules, object.RoleRef.Name)
 				for _, rule := range rules[object.RoleRef.Name] {
-					rights = append(rights, right{rule, object.Namespace})
+					for _, resource := range rule.Resources {
+						rule.Resources = []string{resource}
+						rights = append(rights, right{rule, object.Namespace})
+					}
 				}
 			}
 		}
@@ -65,6 +74,10 @@ func account(t *testing.T, name string, rights []right) string {
 	k8s := lab.Kube(t)
 	created, err := k8s.CoreV1().ServiceAccounts("default").Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	require.NoError(t, err)
+	t.Cleanup(func() {
+		// With the account go its rights.
+		_ = k8s.CoreV1().ServiceAccounts("default").Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{})
+	})
 	byNamespace := map[string][]rbacv1.PolicyRule{}
 	for _, r := range rights {
 		byNamespace[r.namespace] = append(byNamespace[r.namespace], r.PolicyRule)
@@ -116,12 +129,16 @@ func grant(t *testing.T, name string, rights []right) {
 // settings in a ConfigMap, a kube-controllers that cannot be reached, and a migration between the API groups.
 func needEveryRight(t *testing.T) {
 	t.Helper()
-	typha := runningPod(t, "calico-typha", "127.0.0.1", corev1.Container{EnvFrom: []corev1.EnvFromSource{{
-		ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kubernetes-services-endpoint"}},
-	}}})
-	t.Cleanup(func() { deletePod(t, typha) })
-	lab.Command(t, "part", "stop", "calico-kube-controllers")
-	t.Cleanup(func() { lab.Command(t, "part", "start", "calico-kube-controllers") })
+	runningPod(t, "calico-typha", "127.0.0.1", corev1.Container{
+		EnvFrom: []corev1.EnvFromSource{{
+			ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kubernetes-services-endpoint"}},
+		}},
+		// As Calico's manifest has it in calico-node.
+		Env: []corev1.EnvVar{{Name: "CALICO_NETWORKING_BACKEND", ValueFrom: &corev1.EnvVarSource{ConfigMapKeyRef: &corev1.ConfigMapKeySelector{
+			LocalObjectReference: corev1.LocalObjectReference{Name: "calico-config"}, Key: "calico_backend",
+		}}}},
+	})
+	stopPart(t, "calico-kube-controllers")
 	lab.Keep(t, "felixconfigurations.crd.projectcalico.org", "spec")
 	lab.Define(t, "migration.projectcalico.org", "v1", "DatastoreMigration", "datastoremigrations")
 	lab.Define(t, "projectcalico.org", "v3", "IPAMBlock", "ipamblocks")
@@ -143,60 +160,78 @@ func TestEachRightThatIsShippedIsUsedAndMissedByName(t *testing.T) {
 		require.False(t, out.contains("missing RBAC"), "%s", out)
 	})
 	for i, taken := range rights {
-		resource := taken.Resources[0]
-		if resource == "namespaces" {
-			// Once for the identity of the cluster, and only where a namespace does not exist for the others.
-			resource += "/kube-system"
-		} else if len(taken.ResourceNames) > 0 {
-			resource += "/" + taken.ResourceNames[0]
-		}
-		if group := taken.APIGroups[0]; group != "" {
-			resource += "." + group
-		}
-		wanted := taken.Verbs[0] + " " + resource
-		if taken.namespace != "" {
-			wanted += " in namespace " + taken.namespace
-		}
-		if taken.namespace == "kube-system" && strings.HasPrefix(resource, "configmaps") || taken.namespace == "tigera-operator" && strings.HasPrefix(resource, "configmaps") {
+		if taken.Resources[0] == "configmaps" && taken.namespace != "calico-system" {
 			continue // no pod there takes a setting from a ConfigMap
 		}
-		t.Run("without "+wanted, func(t *testing.T) {
+		others := slices.Delete(slices.Clone(rights), i, i+1)
+		t.Run("without "+taken.missing(taken.Verbs[0]), func(t *testing.T) {
 			t.Parallel()
-			name := fmt.Sprintf("right-%d", i)
-			kubeconfig := account(t, name, slices.Delete(slices.Clone(rights), i, i+1))
-			out := startCollector(t, collector{cluster: name, kubeconfig: kubeconfig, quiet: true})
-			require.Eventually(t, func() bool { return out.contains("missing RBAC: " + wanted) }, patience, poll, "%s\n%s", wanted, out)
-			if strings.HasPrefix(wanted, "list pods in namespace calico-system") {
-				awaitState(t, prom, name, "typha", "forbidden", "list pods in namespace calico-system", 1)
-			} else {
-				awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
-				awaitState(t, prom, name, "typha", "scraped", "ok", 1)
-			}
-			if taken.namespace == "" && len(taken.ResourceNames) == 0 {
-				grant(t, name, rights)
-				require.Eventually(t, func() bool { return out.contains("succeeds again") }, patience, poll, "a right that is granted later is noticed")
-			}
+			withoutRight(t, prom, fmt.Sprintf("right-%d", i), others, rights, taken.missing(taken.Verbs[0]))
 		})
+		if slices.Contains(taken.Verbs, "watch") {
+			half := taken
+			half.Verbs = slices.DeleteFunc(slices.Clone(taken.Verbs), func(verb string) bool { return verb == "watch" })
+			t.Run("without "+taken.missing("watch"), func(t *testing.T) {
+				t.Parallel()
+				withoutRight(t, prom, fmt.Sprintf("right-%d-watch", i), append(slices.Clone(others), half), rights, taken.missing("watch"))
+			})
+		}
 	}
+}
+
+// missing is how the receiver names one verb of a right.
+func (r right) missing(verb string) string {
+	resource := r.Resources[0]
+	if resource == "namespaces" {
+		// Once for the identity of the cluster; for others only where a namespace does not exist.
+		resource += "/kube-system"
+	} else if len(r.ResourceNames) > 0 {
+		resource += "/" + r.ResourceNames[0]
+	}
+	if group := r.APIGroups[0]; group != "" {
+		resource += "." + group
+	}
+	if r.namespace != "" {
+		return verb + " " + resource + " in namespace " + r.namespace
+	}
+	return verb + " " + resource
+}
+
+// withoutRight runs a collector that lacks a right: it names it, and the rest goes on; granted later, the right is used.
+func withoutRight(t *testing.T, prom promv1.API, name string, rights, all []right, missing string) {
+	out := startCollector(t, collector{cluster: name, kubeconfig: account(t, name, rights), quiet: true})
+	require.Eventually(t, func() bool { return out.contains("missing RBAC: " + missing) }, patience, poll, "%s\n%s", missing, out)
+	if missing == "list pods in namespace calico-system" {
+		awaitState(t, prom, name, "typha", "forbidden", missing, 1)
+	} else {
+		awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
+		awaitState(t, prom, name, "typha", "scraped", "ok", 1)
+	}
+	if strings.Contains(missing, " in namespace ") || strings.HasPrefix(missing, "get ") {
+		return
+	}
+	grant(t, name, all)
+	verb, resource, _ := strings.Cut(missing, " ")
+	require.Eventually(t, func() bool {
+		for line := range strings.Lines(out.String()) {
+			if strings.Contains(line, "succeeds again") && strings.Contains(line, verb+" "+resource) {
+				return true
+			}
+		}
+		return false
+	}, patience, poll, "%s, granted later, is noticed: %s", missing, out)
 }
 
 // TestRightsOfNodeModeAreEnough runs an agent with what deploy/rbac has for it.
 func TestRightsOfNodeModeAreEnough(t *testing.T) {
 	const name = "node-rights"
-	var felixOrTypha string
-	for _, component := range lab.Components {
-		if component.Job != "calico-kube-controllers" {
-			felixOrTypha = component.Node
-		}
-	}
+	needEveryRight(t)
 	rights := shippedRights(t, "node.yaml", "node-operator.yaml")
 	out := startCollector(t, collector{
-		cluster: name, kubeconfig: account(t, name, rights), configs: []string{"testdata/node.yaml"}, env: []string{"K8S_NODE_NAME=" + felixOrTypha},
+		cluster: name, kubeconfig: account(t, name, rights), configs: []string{"testdata/node.yaml"}, env: []string{"K8S_NODE_NAME=node-2"},
 	})
 	prom := prometheus(t)
-	require.Eventually(t, func() bool {
-		vector, err := query(t.Context(), prom, fmt.Sprintf(`up{k8s_cluster_name=%q} == 1`, name))
-		return err == nil && len(vector) > 0
-	}, patience, poll)
+	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
+	awaitState(t, prom, name, "typha", "disabled", "TYPHA_PROMETHEUSMETRICSENABLED", 1) // the pod that takes its settings from a ConfigMap
 	require.False(t, out.contains("missing RBAC"), "%s", out)
 }

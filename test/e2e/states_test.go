@@ -14,6 +14,7 @@ import (
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -55,8 +56,7 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 		typha := runningPod(t, "calico-typha", "127.0.0.1", corev1.Container{Env: []corev1.EnvVar{
 			{Name: "TYPHA_PROMETHEUSMETRICSENABLED", Value: "true"}, {Name: "TYPHA_PROMETHEUSMETRICSPORT", Value: "1"},
 		}})
-		lab.Command(t, "part", "stop", "calico-kube-controllers")
-		t.Cleanup(func() { lab.Command(t, "part", "start", "calico-kube-controllers") })
+		stopPart(t, "calico-kube-controllers")
 		awaitState(t, prom, name, "typha", "unreachable", "scrape_failed", 1)
 		awaitState(t, prom, name, "typha", "scraped", "ok", 1)
 		awaitState(t, prom, name, "kube_controllers", "unreachable", "scrape_failed", 1)
@@ -68,6 +68,9 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 			"spec":     map[string]any{"tier": "calico-system", "selector": "k8s-app != 'calico-apiserver'", "types": []any{"Ingress", "Egress"}},
 		}}, metav1.CreateOptions{})
 		require.NoError(t, err)
+		t.Cleanup(func() {
+			_ = policies.Delete(context.WithoutCancel(t.Context()), "calico-system.default-deny", metav1.DeleteOptions{})
+		})
 		awaitState(t, prom, name, "kube_controllers", "blocked", "calico_system_tier", 1)
 		require.NoError(t, policies.Delete(t.Context(), "calico-system.default-deny", metav1.DeleteOptions{}))
 		awaitState(t, prom, name, "kube_controllers", "unreachable", "scrape_failed", 1)
@@ -82,9 +85,10 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 		awaitValue(t, prom, fmt.Sprintf(`calico_datastore_ready{k8s_cluster_name=%q}`, name), 1)
 		information := lab.Dynamic(t).Resource(crdGroup.WithResource("clusterinformations"))
 		ready := func(ready bool) {
-			_, err := information.Patch(t.Context(), "default", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"datastoreReady":%t}}`, ready), metav1.PatchOptions{})
+			_, err := information.Patch(context.WithoutCancel(t.Context()), "default", types.MergePatchType, fmt.Appendf(nil, `{"spec":{"datastoreReady":%t}}`, ready), metav1.PatchOptions{})
 			require.NoError(t, err)
 		}
+		t.Cleanup(func() { ready(true) })
 		ready(false)
 		awaitValue(t, prom, fmt.Sprintf(`calico_datastore_ready{k8s_cluster_name=%q}`, name), 0)
 		ready(true)
@@ -94,7 +98,7 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 	})
 }
 
-// runningPod creates a pod of a component that runs, as far as the API says.
+// runningPod creates a pod of a component that runs, as far as the API says. It goes with the test.
 func runningPod(t *testing.T, app, ip string, container corev1.Container) *corev1.Pod {
 	t.Helper()
 	container.Name, container.Image = app, app
@@ -107,13 +111,15 @@ func runningPod(t *testing.T, app, ip string, container corev1.Container) *corev
 	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}
 	pod, err = pods.UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
 	require.NoError(t, err)
+	t.Cleanup(func() { deletePod(t, pod) })
 	return pod
 }
 
 func deletePod(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
 	now := int64(0)
-	require.NoError(t, lab.Kube(t).CoreV1().Pods(pod.Namespace).Delete(context.WithoutCancel(t.Context()), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now}))
+	err := lab.Kube(t).CoreV1().Pods(pod.Namespace).Delete(context.WithoutCancel(t.Context()), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
+	require.NoError(t, ignoreNotFound(err))
 }
 
 // nodeStatus is a CalicoNodeStatus as calico-node of a full mesh reports it: one peer for every other node and family.
@@ -169,10 +175,11 @@ func TestBGPSessionsOfAFullMesh(t *testing.T) {
 	}
 	t.Cleanup(func() {
 		for i := range nodes {
-			_ = statuses.Delete(t.Context(), nodeName(i+1), metav1.DeleteOptions{})
+			err := statuses.Delete(context.WithoutCancel(t.Context()), nodeName(i+1), metav1.DeleteOptions{})
+			require.NoError(t, ignoreNotFound(err))
 		}
 	})
-	// Far in the future, so that no status grows stale while the test runs.
+	// Ahead of time, so that no status grows stale while the test runs: on these nodes runs no calico-node that could have nothing new to say.
 	fresh := time.Now().Add(time.Hour)
 	for i := range nodes {
 		apply(nodeStatus(nodeName(i+1), nodes, nil, fresh))
@@ -259,4 +266,18 @@ func TestStaticModeScrapesWithoutAnAPIServer(t *testing.T) {
 	awaitState(t, prom, name, "typha", "scraped", "ok", 1)
 	// Without the pools of the API, what the scrape itself proves is still computed.
 	awaitValue(t, prom, fmt.Sprintf(`count(calico_ipam_pool_utilization_ratio{k8s_cluster_name=%q,ippool=%q,ip_family="IPv6"})`, name, ipv6Pool), 1)
+}
+
+// stopPart stops a part of the lab. It is started again at the latest with the end of the test.
+func stopPart(t *testing.T, part string) {
+	t.Helper()
+	t.Cleanup(func() { lab.Command(t, "part", "start", part) })
+	lab.Command(t, "part", "stop", part)
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }

@@ -26,7 +26,9 @@ import (
 const (
 	startTimeout = 5 * time.Minute
 	stopTimeout  = time.Minute
-	poll         = 200 * time.Millisecond
+	// A command may wait a minute for a part to answer.
+	commandTimeout = 2 * time.Minute
+	poll           = 200 * time.Millisecond
 )
 
 // Component is a component of Calico that serves metrics.
@@ -48,7 +50,8 @@ type Lab struct {
 	Felix               string      `json:"felix"`
 	Components          []Component `json:"components"`
 
-	stop func() error
+	stop  func() error
+	ended <-chan struct{}
 }
 
 // Start starts a lab, and returns when it is ready. Arguments are those of `lab up`.
@@ -69,6 +72,7 @@ func Start(args ...string) (*Lab, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	l.ended = ended
 	l.stop = sync.OnceValue(func() error { return errors.Join(stop(), os.RemoveAll(dir)) })
 	if err := l.await(ended); err != nil {
 		return nil, errors.Join(err, l.Stop())
@@ -94,7 +98,18 @@ func Main(m *testing.M, use func(*Lab), args ...string) {
 		os.Exit(130)
 	}()
 	use(l)
+	tested := make(chan struct{})
+	go func() {
+		select {
+		case <-tested:
+		case <-l.ended:
+			fmt.Fprintln(os.Stderr, "lab: it ended while tests were running")
+			_ = l.Stop()
+			os.Exit(1)
+		}
+	}()
 	code := m.Run()
+	close(tested)
 	if err := l.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		code = max(code, 1)
@@ -124,7 +139,9 @@ func (l *Lab) await(ended <-chan struct{}) error {
 // Command runs a command of the lab's program on the running lab.
 func (l *Lab) Command(t *testing.T, args ...string) {
 	t.Helper()
-	out, err := exec.CommandContext(cleanup(t), os.Getenv("LAB"), append(args, "--state", l.StateDir)...).CombinedOutput()
+	ctx, cancel := context.WithTimeout(cleanup(t), commandTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, os.Getenv("LAB"), append(args, "--state", l.StateDir)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("lab %v: %v: %s", args, err, out)
 	}

@@ -6,12 +6,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
+
+// patience is how long is waited for the API server to take what it will take.
+const patience = 30 * time.Second
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 
@@ -20,7 +25,7 @@ func (l *Lab) Define(t *testing.T, group, version, kind, plural string) {
 	t.Helper()
 	client := l.Dynamic(t).Resource(definitions)
 	name := plural + "." + group
-	_, err := client.Create(t.Context(), &unstructured.Unstructured{Object: map[string]any{
+	definition := &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
 		"metadata": map[string]any{"name": name},
 		"spec": map[string]any{
@@ -31,15 +36,19 @@ func (l *Lab) Define(t *testing.T, group, version, kind, plural string) {
 				"schema": map[string]any{"openAPIV3Schema": map[string]any{"type": "object", "x-kubernetes-preserve-unknown-fields": true}},
 			}},
 		},
-	}}, metav1.CreateOptions{})
-	require.NoError(t, err)
+	}}
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
+		_, err := client.Create(t.Context(), definition, metav1.CreateOptions{})
+		require.NoError(c, err) // one of that name may be going still
+	}, patience, poll)
 	t.Cleanup(func() { l.Undefine(t, group, plural) })
 }
 
 // Undefine removes a resource, if it is there.
 func (l *Lab) Undefine(t *testing.T, group, plural string) {
 	t.Helper()
-	_ = l.Dynamic(t).Resource(definitions).Delete(cleanup(t), plural+"."+group, metav1.DeleteOptions{})
+	err := l.Dynamic(t).Resource(definitions).Delete(cleanup(t), plural+"."+group, metav1.DeleteOptions{})
+	require.True(t, err == nil || apierrors.IsNotFound(err), "%v", err)
 }
 
 // Keep has the API server keep fields of a resource that its schema does not know, such as those of later versions of Calico.
@@ -64,10 +73,10 @@ func (l *Lab) Create(t *testing.T, plural, apiVersion, kind, name string, spec m
 		"apiVersion": apiVersion, "kind": kind, "metadata": map[string]any{"name": name}, "spec": spec,
 	}}
 	var created *unstructured.Unstructured
-	require.Eventually(t, func() bool {
+	require.EventuallyWithT(t, func(c *assert.CollectT) {
 		created, err = client.Create(t.Context(), object, metav1.CreateOptions{})
-		return err == nil
-	}, 30*time.Second, 50*time.Millisecond, "create %s %s", kind, name)
+		require.NoError(c, err)
+	}, patience, poll)
 	t.Cleanup(func() { _ = client.Delete(cleanup(t), name, metav1.DeleteOptions{}) })
 	return created
 }

@@ -67,6 +67,7 @@ func (k *keeper) obey(asked request) answer {
 		k.past = history{}
 		if k.current, done.err = k.launch(); done.err != nil {
 			k.set(Stopped, 0)
+			k.supervisor.notify(fmt.Sprintf("%s is stopped: it could not be started: %v", k.Name(), done.err))
 			return done
 		}
 		done.changed = true

@@ -61,9 +61,6 @@ func (p *Part) Status() Status {
 	return p.status
 }
 
-// Done is closed once the part has ended for good.
-func (p *Part) Done() <-chan struct{} { return p.done }
-
 // Tail returns the last lines that the part wrote.
 func (p *Part) Tail(lines int) string { return p.log.Tail(lines) }
 

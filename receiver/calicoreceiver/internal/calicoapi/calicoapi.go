@@ -48,6 +48,9 @@ const (
 // datastoreMigrations are the resource of groupMigration.
 const datastoreMigrations Resource = "datastoremigrations"
 
+// MigrationResource is the name, with its group, of the resource that has the object of a migration.
+var MigrationResource = groupMigration.WithResource(string(datastoreMigrations)).GroupResource().String()
+
 func ofCalico() []Resource {
 	return []Resource{IPPools, FelixConfigurations, KubeControllersConfigurations, ClusterInformations, CalicoNodeStatuses, NetworkPolicies}
 }

@@ -70,7 +70,7 @@ func (c *catalog) dataGroup() (group schema.GroupVersion, installed, known bool)
 func (c *catalog) run(ctx context.Context) {
 	defer c.w.stopSources()
 	backoff := retry()
-	var plan map[calicoapi.Resource]schema.GroupVersionResource
+	var current plan
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for {
@@ -92,24 +92,55 @@ func (c *catalog) run(ctx context.Context) {
 			served, ok := c.detect(ctx)
 			switch {
 			case ok:
-				plan, backoff = served, retry()
+				current, backoff = served, retry()
 				next.Reset(wait.Jitter(c.w.options.Redetect, 0.2))
 			case ctx.Err() != nil:
 				return
 			default:
 				next.Reset(min(backoff.Step(), backoff.Cap))
 			}
+			c.w.reconcile(ctx, c.wanted(current.resources))
+			if ok {
+				// Not before the watches exist: what is not watched counts as settled.
+				c.publish(current.group, current.installed)
+			}
+			continue
 		}
-		c.w.reconcile(ctx, c.wanted(plan))
+		c.w.reconcile(ctx, c.wanted(current.resources))
 	}
 }
 
+// plan is what the API server serves of Calico.
+type plan struct {
+	resources map[calicoapi.Resource]schema.GroupVersionResource
+	group     schema.GroupVersion
+	installed bool
+}
+
+// publish lets others know which group holds Calico's data.
+func (c *catalog) publish(group schema.GroupVersion, installed bool) {
+	c.mu.Lock()
+	changed := !c.done || c.group != group || c.hasGroup != installed
+	c.done, c.group, c.hasGroup = true, group, installed
+	c.mu.Unlock()
+	if !changed {
+		return
+	}
+	if installed {
+		c.w.logger.Info("found Calico's resources", zap.Stringer("group", group))
+	} else {
+		c.w.logger.Info("the cluster serves no Calico resources; they are looked for again",
+			zap.Stringers("groups", []schema.GroupVersion{calicoapi.GroupV3, calicoapi.GroupV1}))
+	}
+	c.w.notify()
+}
+
 // detect asks the API server what it serves. That it serves nothing of Calico is no failure: Calico may be installed later.
-func (c *catalog) detect(ctx context.Context) (map[calicoapi.Resource]schema.GroupVersionResource, bool) {
+func (c *catalog) detect(ctx context.Context) (found plan, ok bool) {
 	req := request{verb: "get", resource: "the API groups of Calico"}
 	served, err := calicoapi.Discover(ctx, c.listResources)
 	if ctx.Err() != nil {
-		return nil, false
+		return plan{}, false
 	}
 	c.w.health.record(req, err)
 	if refused(err) {
@@ -117,45 +148,37 @@ func (c *catalog) detect(ctx context.Context) (map[calicoapi.Resource]schema.Gro
 		served, err = calicoapi.Assumed(), nil
 	}
 	if err != nil {
-		return nil, false
+		return plan{}, false
 	}
 	group, installed := served.DataGroup(c.migrationPhase(ctx, served))
-	c.mu.Lock()
-	changed := !c.done || c.group != group || c.hasGroup != installed
-	c.done, c.group, c.hasGroup = true, group, installed
-	c.mu.Unlock()
-	if changed {
-		if installed {
-			c.w.logger.Info("found Calico's resources", zap.Stringer("group", group))
-		} else {
-			c.w.logger.Info("the cluster serves no Calico resources; they are looked for again",
-				zap.Stringers("groups", []schema.GroupVersion{calicoapi.GroupV3, calicoapi.GroupV1}))
-		}
-		c.w.notify()
-	}
-	return served.Resources(group), true
+	return plan{resources: served.Resources(group), group: group, installed: installed}, true
 }
 
 // migrationPhase is how far a migration between the two groups is; empty where there is none.
 func (c *catalog) migrationPhase(ctx context.Context, served calicoapi.Served) calicoapi.MigrationPhase {
+	req := request{verb: "list", resource: calicoapi.MigrationResource}
 	gvr, ok := served.Migration()
 	if !ok {
+		c.w.health.forget(req)
 		return ""
 	}
-	req := request{verb: "list", resource: gvr.GroupResource().String()}
 	list, err := c.w.dynamic.Resource(gvr).List(ctx, metav1.ListOptions{Limit: 1})
 	if ctx.Err() != nil {
 		return ""
 	}
+	if apierrors.IsNotFound(err) {
+		c.w.health.record(req, nil)
+		return "" // it has just gone
+	}
 	c.w.health.record(req, err)
-	if err != nil && !apierrors.IsNotFound(err) {
+	if err != nil {
 		// Which group is right cannot be known: the one that was goes on.
 		if group, installed, _ := c.dataGroup(); installed && group == calicoapi.GroupV3 {
 			return calicoapi.MigrationConverged
 		}
 		return calicoapi.MigrationPending
 	}
-	if err != nil || len(list.Items) == 0 {
+	if len(list.Items) == 0 {
 		return ""
 	}
 	phase, err := calicoapi.ParseDatastoreMigration(&list.Items[0])

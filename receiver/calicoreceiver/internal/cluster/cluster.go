@@ -61,6 +61,8 @@ type Watcher struct {
 	// sources are what is watched of the resources that are served.
 	sources map[calicoapi.Resource]*source
 	broken  map[string]string // objects that cannot be parsed, and why; each is logged once
+	// waiting is since when Snapshot waits for what decides on endpoints; zero while it does not.
+	waiting time.Time
 }
 
 // New makes a Watcher.
@@ -93,7 +95,7 @@ func New(config *rest.Config, options Options, logger *zap.Logger) (*Watcher, er
 		broken:   map[string]string{},
 	}
 	w.health = newHealth(logger, w.notify)
-	w.settings = newConfigMaps(core, w.health, w.notify)
+	w.settings = newConfigMaps(core, w.health, w.notify, w.usesConfigMap)
 	w.catalog = newCatalog(w)
 	for _, namespace := range options.Namespaces {
 		w.pods[namespace] = w.podInformer(namespace)
@@ -160,12 +162,13 @@ func (w *Watcher) identify(ctx context.Context) {
 			return false, nil
 		}
 		w.mu.Lock()
-		w.uidDone = true
-		if err == nil {
+		if err == nil && !w.uidDone {
 			w.uid = ns.UID
 		}
+		w.uidDone = true
 		w.mu.Unlock()
 		w.notify()
-		return true, nil
+		// Who is refused asks on, to see the failure end.
+		return err == nil, nil
 	})
 }

@@ -35,6 +35,22 @@ func TestNothingIsKnownWhileTheAPIServerCannotBeReached(t *testing.T) {
 	running.Wait()
 }
 
+func TestWatcherEndsAtOnceWhileTheAPIServerCannotBeReached(t *testing.T) {
+	w, err := New(&rest.Config{Host: "https://127.0.0.1:1"}, Options{
+		Namespaces: []string{"kube-system"}, Redetect: time.Minute,
+	}, zap.NewNop())
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	running.Go(func() { w.Run(ctx) })
+	// Long enough for the pauses between two tries to have grown beyond what follows.
+	time.AfterFunc(12*time.Second, cancel)
+	<-ctx.Done()
+	ended := time.Now()
+	running.Wait()
+	require.Less(t, time.Since(ended), 3*time.Second)
+}
+
 func TestNothingOfAPodIsKeptThatIsNotRead(t *testing.T) {
 	controller := true
 	object := &corev1.Pod{
@@ -109,13 +125,13 @@ func TestEnvironmentIsWhatTheContainerSees(t *testing.T) {
 		"all":      {"FELIX_PROMETHEUSMETRICSENABLED": "false", "port": "9191", "KUBERNETES_SERVICE_HOST": "192.0.2.9"},
 		"prefixed": {"PROMETHEUSMETRICSPORT": "9292"},
 	}
-	env := environment(envSources(object, container), object.Namespace, func(namespace, name string) (map[string]string, string) {
-		require.Equal(t, "calico-system", namespace)
-		require.NotEqual(t, "secret", name, "a Secret is never read")
-		if name == "refused" {
-			return nil, "get configmaps/refused in namespace calico-system"
+	env := environment(envSources(object, container), object.Namespace, func(name configMapName) (configMap, bool) {
+		require.Equal(t, "calico-system", name.namespace)
+		require.NotEqual(t, "secret", name.name, "a Secret is never read")
+		if name.name == "refused" {
+			return configMap{unreadable: name.request().String()}, true
 		}
-		return configMaps[name], ""
+		return configMap{data: configMaps[name.name]}, true
 	})
 	require.Equal(t, []discovery.EnvVar{
 		{Name: "FELIX_PROMETHEUSMETRICSENABLED", Value: "false"},

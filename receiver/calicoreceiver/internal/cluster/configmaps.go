@@ -20,7 +20,9 @@ type configMaps struct {
 	core    kubernetes.Interface
 	health  *health
 	changed func()
-	queue   workqueue.TypedRateLimitingInterface[configMapName]
+	// used says whether a pod that is known takes settings from a ConfigMap.
+	used  func(configMapName) bool
+	queue workqueue.TypedRateLimitingInterface[configMapName]
 
 	mu   sync.Mutex
 	read map[configMapName]configMap
@@ -37,10 +39,10 @@ type configMap struct {
 	unreadable string // the right that is missing; empty if it could be read, or does not exist
 }
 
-func newConfigMaps(core kubernetes.Interface, h *health, changed func()) *configMaps {
+func newConfigMaps(core kubernetes.Interface, h *health, changed func(), used func(configMapName) bool) *configMaps {
 	pauses := workqueue.NewTypedItemExponentialFailureRateLimiter[configMapName](time.Second, 30*time.Second)
 	return &configMaps{
-		core: core, health: h, changed: changed,
+		core: core, health: h, changed: changed, used: used,
 		queue: workqueue.NewTypedRateLimitingQueue(pauses),
 		read:  map[configMapName]configMap{},
 	}
@@ -48,21 +50,19 @@ func newConfigMaps(core kubernetes.Interface, h *health, changed func()) *config
 
 // want has the ConfigMaps of a pod read. It does not wait.
 func (c *configMaps) want(p pod) {
-	for _, container := range p.sources {
-		for _, source := range container {
-			if source.configMap != "" {
-				c.queue.Add(configMapName{namespace: p.Namespace, name: source.configMap})
-			}
-		}
+	for name := range p.configMapsOf() {
+		c.queue.Add(name)
 	}
 }
 
-// get returns what was read last.
-func (c *configMaps) get(namespace, name string) (data map[string]string, unreadable string) {
+// get returns what was read last. What was not read yet is unreadable, and not known.
+func (c *configMaps) get(name configMapName) (read configMap, known bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	read := c.read[configMapName{namespace: namespace, name: name}]
-	return read.data, read.unreadable
+	if read, known = c.read[name]; !known {
+		read.unreadable = name.request().String()
+	}
+	return read, known
 }
 
 // run reads what is wanted until the context ends.
@@ -80,6 +80,16 @@ func (c *configMaps) run(ctx context.Context) {
 }
 
 func (c *configMaps) fetch(ctx context.Context, name configMapName) {
+	if !c.used(name) {
+		// What failed does not matter any more.
+		c.queue.Forget(name)
+		c.health.forget(name.request())
+		c.mu.Lock()
+		delete(c.read, name)
+		c.mu.Unlock()
+		c.changed()
+		return
+	}
 	object, err := c.core.CoreV1().ConfigMaps(name.namespace).Get(ctx, name.name, metav1.GetOptions{})
 	if ctx.Err() != nil {
 		return

@@ -71,7 +71,7 @@ func podField(p *corev1.Pod, path string) (value, unreadable string) {
 }
 
 // environment resolves the sources of one container.
-func environment(sources []envSource, namespace string, configMap func(namespace, name string) (data map[string]string, unreadable string)) []discovery.EnvVar {
+func environment(sources []envSource, namespace string, get func(configMapName) (read configMap, known bool)) []discovery.EnvVar {
 	var env []discovery.EnvVar
 	for _, s := range sources {
 		switch {
@@ -80,19 +80,19 @@ func environment(sources []envSource, namespace string, configMap func(namespace
 		case s.name == "":
 			// A ConfigMap that may not be read is taken for one that says nothing of metrics, as those of Calico's own installs do; that the right is
 			// missing is in the log.
-			data, _ := configMap(namespace, s.configMap)
-			for _, key := range slices.Sorted(maps.Keys(data)) {
+			read, _ := get(configMapName{namespace, s.configMap})
+			for _, key := range slices.Sorted(maps.Keys(read.data)) {
 				if name := s.prefix + key; discovery.IsSetting(name) {
-					env = append(env, discovery.EnvVar{Name: name, Value: data[key]})
+					env = append(env, discovery.EnvVar{Name: name, Value: read.data[key]})
 				}
 			}
 		default:
-			data, unreadable := configMap(namespace, s.configMap)
-			value, ok := data[s.key]
-			if !ok && unreadable == "" {
+			read, _ := get(configMapName{namespace, s.configMap})
+			value, ok := read.data[s.key]
+			if !ok && read.unreadable == "" {
 				continue // optional, or the container would not run
 			}
-			env = append(env, discovery.EnvVar{Name: s.name, Value: value, Unreadable: unreadable})
+			env = append(env, discovery.EnvVar{Name: s.name, Value: value, Unreadable: read.unreadable})
 		}
 	}
 	return env

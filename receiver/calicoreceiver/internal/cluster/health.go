@@ -53,10 +53,12 @@ func (h *health) record(req request, err error) {
 	}
 	h.mu.Lock()
 	last := h.failures[req]
+	// A fault that becomes a refusal, or a refusal a fault, is another failure: what is refused is not waited for.
+	other := err != nil && (last == nil || refused(last.err) != refused(err))
 	switch {
 	case err == nil:
 		delete(h.failures, req)
-	case last == nil:
+	case other:
 		h.failures[req] = &failure{err: err, times: 1}
 	default:
 		last.err = err
@@ -67,7 +69,7 @@ func (h *health) record(req request, err error) {
 	switch {
 	case err == nil && last != nil:
 		h.logger.Info("a request to the Kubernetes API succeeds again", zap.Stringer("request", req), zap.Int("failures", last.times))
-	case err != nil && last == nil:
+	case other:
 		h.logger.Warn("a request to the Kubernetes API failed; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(err))
 	default:
 		return
@@ -110,6 +112,31 @@ func (h *health) missing(resource, namespace string) string {
 		}
 	}
 	return ""
+}
+
+// failing is the request for a resource that fails at present, for whatever reason; empty where none does.
+func (h *health) failing(resource, namespace string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, verb := range []string{"list", "watch", "get"} {
+		req := request{verb: verb, resource: resource, namespace: namespace}
+		if h.failures[req] != nil {
+			return req.String()
+		}
+	}
+	return ""
+}
+
+// faulty says whether a request fails at present that is not refused: the API server does not answer as it should.
+func (h *health) faulty() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, failure := range h.failures {
+		if !refused(failure.err) {
+			return true
+		}
+	}
+	return false
 }
 
 // forget drops the failures of a resource that is not asked for any longer.

@@ -42,6 +42,26 @@ func TestHealthLogsTheBeginningAndTheEndOfAFailure(t *testing.T) {
 	require.EqualValues(t, 3, end[0].ContextMap()["failures"])
 }
 
+func TestFaultThatBecomesARefusalIsAnotherFailure(t *testing.T) {
+	core, logs := observer.New(zapcore.DebugLevel)
+	notices := 0
+	h := newHealth(zap.New(core), func() { notices++ })
+	list := request{verb: "list", resource: "ippools.crd.projectcalico.org"}
+	denied := apierrors.NewForbidden(schema.GroupResource{Group: "crd.projectcalico.org", Resource: "ippools"}, "", errors.New("no rule"))
+	h.record(list, errors.New("connection refused"))
+	require.True(t, h.faulty())
+	require.Empty(t, h.missing(list.resource, ""))
+	require.Equal(t, list.String(), h.failing(list.resource, ""))
+	h.record(list, denied)
+	h.record(list, denied)
+	require.False(t, h.faulty())
+	require.Equal(t, list.String(), h.missing(list.resource, ""))
+	require.Equal(t, 2, notices, "who waits for an answer hears of the refusal")
+	require.Len(t, logs.FilterMessageSnippet("failed").All(), 2)
+	h.forget(list)
+	require.NoError(t, h.err())
+}
+
 func TestMissingRightIsNamed(t *testing.T) {
 	h := newHealth(zap.NewNop(), func() {})
 	h.record(request{verb: "watch", resource: "ippools.crd.projectcalico.org"},

@@ -2,10 +2,13 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"reflect"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 )
@@ -15,6 +18,15 @@ type kept[T any] struct {
 	metav1.ObjectMeta
 	value T
 	err   error // why the object could not be read
+}
+
+// keptObject is what an informer keeps.
+type keptObject interface{ same(other any) bool }
+
+// same says whether nothing changed that is read.
+func (k *kept[T]) same(other any) bool {
+	o, ok := other.(*kept[T])
+	return ok && k.UID == o.UID && k.err == nil && o.err == nil && reflect.DeepEqual(k.value, o.value)
 }
 
 // keep makes the transformation that an informer applies before it caches an object.
@@ -66,6 +78,11 @@ func newInformer(example runtime.Object, from listWatch, transform cache.Transfo
 				return events, err
 			}
 			record(ctx, "watch", err)
+			if opts.SendInitialEvents != nil && (utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)) {
+				// The reflector would sit out its pause, of up to a minute, without a look at the context, and with it whoever waits for the end of the
+				// informer (client-go, tools/cache/reflector.go, watchList). An error that it does not know makes it list, which it does not do so.
+				return events, errors.New(err.Error())
+			}
 			if err == nil {
 				// What is watched needs no list, so that nothing else would end an earlier failure of one.
 				record(ctx, "list", nil)
@@ -81,8 +98,12 @@ func newInformer(example runtime.Object, from listWatch, transform cache.Transfo
 		// Recorded where the request was made.
 	})
 	_, _ = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { changed() },
-		UpdateFunc: func(any, any) { changed() },
+		AddFunc: func(any) { changed() },
+		UpdateFunc: func(before, after any) {
+			if b, ok := before.(keptObject); !ok || !b.same(after) {
+				changed()
+			}
+		},
 		DeleteFunc: func(any) { changed() },
 	})
 	return informer

@@ -31,9 +31,15 @@ func (w *Watcher) podInformer(namespace string) cache.SharedIndexInformer {
 	pods := w.core.CoreV1().Pods(namespace)
 	narrow := func(opts metav1.ListOptions) metav1.ListOptions {
 		opts.LabelSelector = podSelector
-		if w.options.Node != "" {
-			opts.FieldSelector = fields.OneTermEqualSelector("spec.nodeName", w.options.Node).String()
+		// What has ended for good, such as an evicted pod, is kept for long, and says nothing of the component.
+		selectors := []fields.Selector{
+			fields.OneTermNotEqualSelector("status.phase", string(corev1.PodFailed)),
+			fields.OneTermNotEqualSelector("status.phase", string(corev1.PodSucceeded)),
 		}
+		if w.options.Node != "" {
+			selectors = append(selectors, fields.OneTermEqualSelector("spec.nodeName", w.options.Node))
+		}
+		opts.FieldSelector = fields.AndSelectors(selectors...).String()
 		return opts
 	}
 	informer := newInformer(&corev1.Pod{}, listWatch{
@@ -58,6 +64,33 @@ func (w *Watcher) podInformer(namespace string) cache.SharedIndexInformer {
 		},
 	})
 	return informer
+}
+
+// configMapsOf are the ConfigMaps that a pod takes settings from.
+func (p pod) configMapsOf() map[configMapName]bool {
+	names := map[configMapName]bool{}
+	for _, container := range p.sources {
+		for _, source := range container {
+			if source.configMap != "" {
+				names[configMapName{namespace: p.Namespace, name: source.configMap}] = true
+			}
+		}
+	}
+	return names
+}
+
+// usesConfigMap says whether a pod that is known takes settings from a ConfigMap.
+func (w *Watcher) usesConfigMap(name configMapName) bool {
+	informer := w.pods[name.namespace]
+	if informer == nil {
+		return false
+	}
+	for _, obj := range informer.GetStore().List() {
+		if obj.(*kept[pod]).value.configMapsOf()[name] {
+			return true
+		}
+	}
+	return false
 }
 
 // recordPods notes the outcome of a request for the pods of a namespace. Where they may not be read because there is no such namespace, nothing

@@ -3,6 +3,7 @@ package cluster
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -31,11 +32,15 @@ type Snapshot struct {
 	NodeStatuses   []nodestatus.Status
 }
 
+// gateTimeout bounds how long Snapshot waits for one part of the API while the rest is known.
+const gateTimeout = 30 * time.Second
+
 // NeedPolicies has the policies that may close the port of kube-controllers read, or not any longer.
 func (w *Watcher) NeedPolicies(needed bool) { w.catalog.need(calicoapi.NetworkPolicies, needed) }
 
 // Snapshot returns what is known, and ok once all that decides on endpoints has been listed, or refused for want of a right: before that a
-// component could be taken for one without a metrics server only because its settings were not read yet.
+// component could be taken for one without a metrics server only because its settings were not read yet. What goes on failing is waited for no
+// longer than gateTimeout; ask again then.
 func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	group, installed, known := w.catalog.dataGroup()
 	w.mu.Lock()
@@ -43,30 +48,31 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	if !w.uidDone || !known {
 		return Snapshot{}, false
 	}
-	for namespace, informer := range w.pods {
-		if !informer.HasSynced() && !w.absent[namespace] && !w.health.isRefused("pods", namespace) {
-			return Snapshot{}, false
-		}
+	settled := w.podsSettled() && w.settled(calicoapi.FelixConfigurations) && w.settled(calicoapi.KubeControllersConfigurations)
+	bySelector := false
+	for _, c := range objects[discovery.FelixConfiguration](w, calicoapi.FelixConfigurations) {
+		bySelector = bySelector || c.NodeSelector != nil
 	}
-	for _, resource := range []calicoapi.Resource{calicoapi.IPPools, calicoapi.FelixConfigurations, calicoapi.KubeControllersConfigurations} {
-		if !w.settled(resource) {
-			return Snapshot{}, false
-		}
+	w.catalog.need(nodes, bySelector)
+	if bySelector && (w.sources[nodes] == nil || !w.settled(nodes)) {
+		settled = false
+	}
+	switch {
+	case settled:
+		w.waiting = time.Time{}
+	case w.waiting.IsZero():
+		w.waiting = time.Now()
+		return Snapshot{}, false
+	case time.Since(w.waiting) < gateTimeout:
+		return Snapshot{}, false
 	}
 	snapshot.UID = string(w.uid)
 	snapshot.Group = group
 	in := &snapshot.Discovery
 	in.CalicoInstalled = installed
+	in.APIFails = w.health.faulty()
 	in.Pods, in.PodsMissing = w.podsNow()
 	in.FelixConfigurations = readable(w, calicoapi.FelixConfigurations, objects[discovery.FelixConfiguration])
-	bySelector := false
-	for _, c := range in.FelixConfigurations.Value {
-		bySelector = bySelector || c.NodeSelector != nil
-	}
-	w.catalog.need(nodes, bySelector)
-	if bySelector && (w.sources[nodes] == nil || !w.settled(nodes)) {
-		return Snapshot{}, false
-	}
 	in.NodeLabels = readable(w, nodes, objects[map[string]string])
 	in.KubeControllers = readable(w, calicoapi.KubeControllersConfigurations, object[discovery.KubeControllersConfiguration])
 	in.Installation = object[discovery.Installation](w, calicoapi.Installations)
@@ -79,9 +85,30 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	return snapshot, true
 }
 
+// podsSettled says whether the pods, and the settings that they take from ConfigMaps, are known or will stay unknown for want of a right.
+func (w *Watcher) podsSettled() bool {
+	for namespace, informer := range w.pods {
+		if !informer.HasSynced() && !w.absent[namespace] && !w.health.isRefused("pods", namespace) {
+			return false
+		}
+		for _, obj := range informer.GetStore().List() {
+			for name := range obj.(*kept[pod]).value.configMapsOf() {
+				if _, known := w.settings.get(name); !known {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
 func (w *Watcher) podsNow() (pods []discovery.Pod, missing []string) {
 	for _, namespace := range slices.Sorted(maps.Keys(w.pods)) {
-		if right := w.health.missing("pods", namespace); right != "" {
+		right := w.health.missing("pods", namespace)
+		if right == "" && !w.pods[namespace].HasSynced() {
+			right = w.health.failing("pods", namespace)
+		}
+		if right != "" {
 			missing = append(missing, right)
 		}
 		for _, obj := range w.pods[namespace].GetStore().List() {
@@ -107,11 +134,16 @@ func (w *Watcher) policiesNow() discovery.Policies {
 	}
 }
 
-// missing is the right that is missing to read a resource that is watched; empty where none is.
+// missing is the right that is missing to read a resource that is watched, in the group that it moves to first; empty where none is.
 func (w *Watcher) missing(resource calicoapi.Resource) string {
 	s := w.sources[resource]
 	if s == nil {
 		return ""
+	}
+	if s.next != nil {
+		if right := w.health.missing(s.next.request.resource, s.next.request.namespace); right != "" {
+			return right
+		}
 	}
 	return w.health.missing(s.request.resource, s.request.namespace)
 }
@@ -120,7 +152,9 @@ func (w *Watcher) missing(resource calicoapi.Resource) string {
 func readable[T any](w *Watcher, resource calicoapi.Resource, read func(*Watcher, calicoapi.Resource) T) discovery.Readable[T] {
 	answer := discovery.Readable[T]{Value: read(w, resource)}
 	if s := w.sources[resource]; s != nil && !s.informer.HasSynced() {
-		answer.Missing = w.missing(resource)
+		if answer.Missing = w.missing(resource); answer.Missing == "" {
+			answer.Missing = w.health.failing(s.request.resource, s.request.namespace)
+		}
 	}
 	return answer
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 )
 
 // nodes are watched for their labels only, and only where a FelixConfiguration selects by them.
@@ -59,13 +60,10 @@ func (s *source) all() []*source {
 	return []*source{s, s.next}
 }
 
-// policyNamespace is where the operator, and nobody else, closes the port of kube-controllers by a policy.
-const policyNamespace = "calico-system"
-
 // namespaceOf is the namespace that a resource is watched in; empty for what is cluster-scoped.
 func namespaceOf(resource calicoapi.Resource) string {
 	if resource == calicoapi.NetworkPolicies {
-		return policyNamespace
+		return discovery.PolicyNamespace
 	}
 	return metav1.NamespaceNone
 }
@@ -123,6 +121,16 @@ func (w *Watcher) end(over []*source) {
 	}
 }
 
+// notifyOf is what is done when an object of a resource changes. What decides on no endpoint is read when it is reported: in a large cluster some
+// CalicoNodeStatus is written all the time.
+func (w *Watcher) notifyOf(resource calicoapi.Resource) func() {
+	switch resource {
+	case calicoapi.CalicoNodeStatuses, calicoapi.TigeraStatuses, calicoapi.ClusterInformations:
+		return func() {}
+	}
+	return w.notify
+}
+
 func (w *Watcher) startSource(ctx context.Context, resource calicoapi.Resource, gvr schema.GroupVersionResource) *source {
 	s := &source{gvr: gvr, request: request{resource: gvr.GroupResource().String(), namespace: namespaceOf(resource)}}
 	from := listWatch{record: func(_ context.Context, verb string, err error) {
@@ -159,7 +167,7 @@ func (w *Watcher) startSource(ctx context.Context, resource calicoapi.Resource, 
 		}
 		from.watch = client.Watch
 	}
-	s.informer = newInformer(example, from, transforms[resource], w.notify)
+	s.informer = newInformer(example, from, transforms[resource], w.notifyOf(resource))
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	w.runInformer(ctx, &running, s.informer)

@@ -59,6 +59,8 @@ type Input struct {
 	Installation *Installation
 	// CalicoInstalled says whether the API server serves Calico's resources.
 	CalicoInstalled bool
+	// APIFails is true while the Kubernetes API does not answer as it should, refusals apart: what is known may be old.
+	APIFails bool
 	// Pools is the number of IPPools.
 	Pools Readable[int]
 	// Clients is what the receiver's configuration can do for the components' TLS.
@@ -106,7 +108,10 @@ type Client struct {
 	Certificate bool
 }
 
-// Policies are the Calico NetworkPolicies in the namespace of kube-controllers.
+// PolicyNamespace is where the operator, and nobody else, closes the port of kube-controllers by policies.
+const PolicyNamespace = "calico-system"
+
+// Policies are the Calico NetworkPolicies in PolicyNamespace.
 type Policies struct {
 	// Missing is the right that is missing to list them; Known is false until they were asked for.
 	Missing string

@@ -18,6 +18,8 @@ func ipam(in Input) Endpoint {
 		return e.with(Forbidden, in.Pools.Missing, "the IP pools are not known without: "+in.Pools.Missing)
 	case !in.CalicoInstalled:
 		return e.with(Absent, ReasonNoCalico, "the API server serves none of Calico's resources")
+	case in.APIFails:
+		return e.with(Unreachable, ReasonKubernetesAPI, "the Kubernetes API does not answer as it should; the IP pools are those that were read last")
 	case in.Pools.Value > 0:
 		return e.with(Scraped, ReasonOK, "IP pools: "+strconv.Itoa(in.Pools.Value))
 	}

@@ -27,10 +27,15 @@ func Judge(endpoints []Endpoint, up map[string]bool, policies Policies) []Endpoi
 	return out
 }
 
+// PoliciesMatter says whether policies can be why the endpoint does not answer: those of the operator, for a pod that is on no host network.
+func (e Endpoint) PoliciesMatter() bool {
+	return e.Component == KubeControllers && e.Pod.Namespace == PolicyNamespace && !e.Pod.HostNetwork
+}
+
 func failing(e Endpoint, policies Policies) Endpoint {
 	fails := "does not answer at " + e.url()
 	switch {
-	case e.Component != KubeControllers || e.Pod.Name == "" || e.Pod.HostNetwork:
+	case !e.PoliciesMatter():
 		return e.with(Unreachable, ReasonScrapeFailed, fails)
 	case policies.Missing != "":
 		return e.with(Unreachable, ReasonMayBeBlocked, fails+"; whether the operator's policies block it is not known without: "+policies.Missing)

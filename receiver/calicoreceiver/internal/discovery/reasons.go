@@ -17,6 +17,8 @@ const (
 
 	ReasonScrapeFailed = "scrape_failed"
 	ReasonMayBeBlocked = "may_be_blocked"
+	// ReasonKubernetesAPI is that what is read from the Kubernetes API may be old.
+	ReasonKubernetesAPI = "kubernetes_api"
 
 	ReasonNoPods   = "no_pods"
 	ReasonNoCalico = "no_calico"
@@ -177,7 +179,7 @@ func otherReasons() []ReasonDoc {
 		},
 		{
 			Forbidden, withIPAM(), ReasonMissingRight,
-			"Pods, or settings that decide, may not be read; the reason is the right that is missing, as in `list felixconfigurations.crd.projectcalico.org`.",
+			"Pods, or settings that decide, may not be read; the reason is the right that is missing, as in `list felixconfigurations.crd.projectcalico.org`, or a request that has failed from the start.",
 			"Add the right to the role of the collector's service account. `kubectl auth can-i <verb> <resource> --as=system:serviceaccount:<namespace>:<name>` tells whether it has it.",
 		},
 		{
@@ -198,7 +200,7 @@ func otherReasons() []ReasonDoc {
 		{
 			Blocked, []Component{KubeControllers}, ReasonCalicoSystemTier,
 			"The policies that the operator puts into the tier `calico-system` (before 1.42: `allow-tigera`) let nobody but Calico Enterprise's Prometheus reach kube-controllers (projectcalico/calico#13370). A policy in another namespace, tier `default` or of Kubernetes does not help.",
-			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` on the host network, since Calico lets a node reach its own pods. Until then the IPAM numbers that kube-controllers publishes are missing.",
+			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` on the host network and node of kube-controllers, since Calico lets a node reach its own pods. Until then the IPAM numbers that kube-controllers publishes are missing.",
 		},
 		{
 			Unreachable, Components(), ReasonScrapeFailed,
@@ -209,6 +211,11 @@ func otherReasons() []ReasonDoc {
 			Unreachable, []Component{KubeControllers}, ReasonMayBeBlocked,
 			"The last scrape failed, and it is not known whether the operator's policies are the cause, as in Calico 3.32 and later they may.",
 			"Grant `list` and `watch` of `networkpolicies` in `crd.projectcalico.org` and `projectcalico.org` in the pod's namespace, so that the receiver can tell; then see `" + ReasonCalicoSystemTier + "` or `" + ReasonScrapeFailed + "`.",
+		},
+		{
+			Unreachable, []Component{IPAM}, ReasonKubernetesAPI,
+			"The Kubernetes API does not answer as it should. What was read last is kept, and known endpoints are scraped on.",
+			"The collector's log names the requests that fail, and why.",
 		},
 		{
 			Absent, Components(), ReasonNoPods,

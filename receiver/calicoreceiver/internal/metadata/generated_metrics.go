@@ -523,7 +523,7 @@ type metricCalicoNodeStatusAgeSeconds struct {
 // init fills calico_node_status_age_seconds metric with initial data.
 func (m *metricCalicoNodeStatusAgeSeconds) init() {
 	m.data.SetName("calico_node_status_age_seconds")
-	m.data.SetDescription("Time since calico-node last updated the CalicoNodeStatus of a node.")
+	m.data.SetDescription("Time since calico-node last updated the CalicoNodeStatus of a node, which it does only when something in it changes.")
 	m.data.SetUnit("s")
 	m.data.SetEmptyGauge()
 	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
@@ -575,7 +575,7 @@ type metricCalicoNodeStatusStale struct {
 // init fills calico_node_status_stale metric with initial data.
 func (m *metricCalicoNodeStatusStale) init() {
 	m.data.SetName("calico_node_status_stale")
-	m.data.SetDescription("1 for a node whose CalicoNodeStatus is older than three of its update periods; its sessions are not known then. No series where it is not.")
+	m.data.SetDescription("1 for a node whose CalicoNodeStatus should have been written for more than three of its update periods and was not; its sessions are not known then. No series where it is not.")
 	m.data.SetUnit("1")
 	m.data.SetEmptyGauge()
 	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)

@@ -280,7 +280,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["calico_node_status_age_seconds"] = true
 					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
 					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
-					assert.Equal(t, "Time since calico-node last updated the CalicoNodeStatus of a node.", mi.Description())
+					assert.Equal(t, "Time since calico-node last updated the CalicoNodeStatus of a node, which it does only when something in it changes.", mi.Description())
 					assert.Equal(t, "s", mi.Unit())
 					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
@@ -295,7 +295,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["calico_node_status_stale"] = true
 					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
 					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
-					assert.Equal(t, "1 for a node whose CalicoNodeStatus is older than three of its update periods; its sessions are not known then. No series where it is not.", mi.Description())
+					assert.Equal(t, "1 for a node whose CalicoNodeStatus should have been written for more than three of its update periods and was not; its sessions are not known then. No series where it is not.", mi.Description())
 					assert.Equal(t, "1", mi.Unit())
 					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())

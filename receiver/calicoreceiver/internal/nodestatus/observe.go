@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	// maxDown bounds the sessions of one node that are named.
+	// maxDown bounds the sessions of one node that are named. Counted are all.
 	maxDown = 200
 	// maxAddress is longer than every IPv6 address with the name of an interface.
 	maxAddress = 64
@@ -36,8 +36,6 @@ type Node struct {
 	Peers []PeerCount
 	// Down are the sessions that are not established, ordered, with the labels of Calico; at most 200.
 	Down []Peer
-	// DownLeftOut is how many more there are.
-	DownLeftOut int
 	// AgentsDown are the IP families whose BIRD is not ready.
 	AgentsDown []string
 }
@@ -97,7 +95,7 @@ func observe(statuses []Status, now time.Time, runs bool) Node {
 			node.Stale = true
 		} else if !s.Updated.IsZero() {
 			node.Peers = append(count(calicometric.IPv4, s.V4), count(calicometric.IPv6, s.V6)...)
-			node.Down, node.DownLeftOut = down(s)
+			node.Down = down(s)
 		}
 	}
 	return node
@@ -139,8 +137,9 @@ func count(family string, f Family) []PeerCount {
 	return counts
 }
 
-// down are the sessions of both families that are not established, each once, and how many more there are than can be named.
-func down(s Status) (peers []Peer, leftOut int) {
+// down are the sessions of both families that are not established, each once, at most maxDown.
+func down(s Status) []Peer {
+	var peers []Peer
 	for _, peer := range slices.Concat(s.V4.Down, s.V6.Down) {
 		if peer.State != StateEstablished {
 			peers = append(peers, Peer{Address: address(peer.Address), Type: oneOf(types, peer.Type), State: oneOf(states, peer.State)})
@@ -150,10 +149,7 @@ func down(s Status) (peers []Peer, leftOut int) {
 		return cmp.Or(cmp.Compare(a.Address, b.Address), cmp.Compare(a.Type, b.Type), cmp.Compare(a.State, b.State))
 	})
 	peers = slices.Compact(peers)
-	if len(peers) > maxDown {
-		return slices.Clip(peers[:maxDown]), len(peers) - maxDown
-	}
-	return peers, 0
+	return slices.Clip(peers[:min(len(peers), maxDown)])
 }
 
 // oneOf is the value if Calico knows it, else Unknown, so that no object makes up label values.
