@@ -50,6 +50,8 @@ func TestTablesOfTheDocsAreThoseOfTheCode(t *testing.T) {
 			require.NoError(t, os.WriteFile(tc.file, []byte(before+begin+tc.table+end+after), 0o644))
 			continue
 		}
-		require.True(t, tc.table == table, "%s is not current: run this test with -update", tc.file)
+		if tc.table != table { // without the tables, which would fill the screen
+			t.Errorf("%s is not current: run this test with -update", tc.file)
+		}
 	}
 }

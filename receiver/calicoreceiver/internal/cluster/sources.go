@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"sync"
 
@@ -124,8 +125,8 @@ func (w *Watcher) end(over []*source) {
 // notifyOf is what is done when an object of a resource changes. What decides on no endpoint is read when it is reported: in a large cluster some
 // CalicoNodeStatus is written all the time.
 func (w *Watcher) notifyOf(resource calicoapi.Resource) func() {
-	switch resource {
-	case calicoapi.CalicoNodeStatuses, calicoapi.TigeraStatuses, calicoapi.ClusterInformations:
+	reported := []calicoapi.Resource{calicoapi.CalicoNodeStatuses, calicoapi.TigeraStatuses, calicoapi.ClusterInformations}
+	if slices.Contains(reported, resource) {
 		return func() {}
 	}
 	return w.notify
