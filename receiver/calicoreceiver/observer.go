@@ -218,33 +218,49 @@ func (o *observer) judge() {
 	o.endpoints = endpoints
 }
 
+// endpointKey identifies an endpoint in the log.
+type endpointKey struct{ component, namespace, pod, address string }
+
+func keyOf(e discovery.Endpoint) endpointKey {
+	return endpointKey{string(e.Component), e.Pod.Namespace, e.Pod.Name, e.Address}
+}
+
+// String is a message of its own for each endpoint: the Collector drops messages that are repeated.
+func (k endpointKey) String() string {
+	s := "endpoint of " + k.component
+	if k.pod != "" {
+		s += " in pod " + k.namespace + "/" + k.pod
+	}
+	if k.address != "" {
+		s += " at " + k.address
+	}
+	return s
+}
+
 // logChanges says at debug level which endpoints came, went or changed.
 func (o *observer) logChanges(endpoints []discovery.Endpoint) {
 	if !o.set.Logger.Core().Enabled(zap.DebugLevel) {
 		return
 	}
-	type key struct{ component, namespace, pod, address string }
 	type fate struct{ state, reason string }
-	fates := func(endpoints []discovery.Endpoint) map[key]fate {
-		all := make(map[key]fate, len(endpoints))
+	fates := func(endpoints []discovery.Endpoint) map[endpointKey]fate {
+		all := make(map[endpointKey]fate, len(endpoints))
 		for _, e := range endpoints {
-			all[key{string(e.Component), e.Pod.Namespace, e.Pod.Name, e.Address}] = fate{string(e.State), e.Reason}
+			all[keyOf(e)] = fate{string(e.State), e.Reason}
 		}
 		return all
 	}
 	before, now := fates(o.endpoints), fates(endpoints)
 	for _, e := range endpoints {
-		k := key{string(e.Component), e.Pod.Namespace, e.Pod.Name, e.Address}
+		k := keyOf(e)
 		if before[k] != now[k] {
-			o.set.Logger.Debug("endpoint", zap.String("component", k.component), zap.String("namespace", k.namespace), zap.String("pod", k.pod),
-				zap.String("node", e.Pod.Node), zap.String("address", k.address), zap.String("state", string(e.State)),
+			o.set.Logger.Debug(k.String(), zap.String("node", e.Pod.Node), zap.String("state", string(e.State)),
 				zap.String("reason", e.Reason), zap.String("detail", e.Detail), zap.Error(o.scraper.LastErrors(e.Component.Job())[e.Address]))
 		}
 	}
 	for k := range before {
 		if _, ok := now[k]; !ok {
-			o.set.Logger.Debug("endpoint is gone", zap.String("component", k.component), zap.String("namespace", k.namespace),
-				zap.String("pod", k.pod), zap.String("address", k.address))
+			o.set.Logger.Debug(k.String() + " is gone")
 		}
 	}
 }

@@ -183,7 +183,7 @@ func (c *catalog) migrationPhase(ctx context.Context, served calicoapi.Served) c
 	}
 	phase, err := calicoapi.ParseDatastoreMigration(&list.Items[0])
 	if err != nil {
-		c.w.logger.Warn("an object cannot be read and is left out", zap.Error(err))
+		c.w.logger.Warn("the phase of a migration cannot be read", zap.Error(err))
 	}
 	return phase
 }

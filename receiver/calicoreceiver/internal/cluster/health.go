@@ -66,11 +66,12 @@ func (h *health) record(req request, err error) {
 	}
 	h.mu.Unlock()
 
+	// The request is part of the message: the Collector drops messages that are repeated, and each of these is there once.
 	switch {
 	case err == nil && last != nil:
-		h.logger.Info("a request to the Kubernetes API succeeds again", zap.Stringer("request", req), zap.Int("failures", last.times))
+		h.logger.Info(req.String()+" succeeds again", zap.Int("failures", last.times))
 	case other:
-		h.logger.Warn("a request to the Kubernetes API failed; what is known stays, and it is tried again", zap.Stringer("request", req), zap.Error(err))
+		h.logger.Warn(req.String()+" fails; what is known stays, and it is tried again", zap.Error(err))
 	default:
 		return
 	}

@@ -37,7 +37,7 @@ func TestHealthLogsTheBeginningAndTheEndOfAFailure(t *testing.T) {
 	h.record(watch, nil)
 	require.NoError(t, h.err())
 	require.Equal(t, 4, notices)
-	end := logs.FilterMessage("a request to the Kubernetes API succeeds again").All()
+	end := logs.FilterMessageSnippet("succeeds again").All()
 	require.Len(t, end, 2)
 	require.EqualValues(t, 3, end[0].ContextMap()["failures"])
 }
@@ -57,7 +57,7 @@ func TestFaultThatBecomesARefusalIsAnotherFailure(t *testing.T) {
 	require.False(t, h.faulty())
 	require.Equal(t, list.String(), h.missing(list.resource, ""))
 	require.Equal(t, 2, notices, "who waits for an answer hears of the refusal")
-	require.Len(t, logs.FilterMessageSnippet("failed").All(), 2)
+	require.Len(t, logs.FilterMessageSnippet("fails").All(), 2)
 	h.forget(list)
 	require.NoError(t, h.err())
 }

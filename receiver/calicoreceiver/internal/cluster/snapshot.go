@@ -175,7 +175,7 @@ func objects[T any](w *Watcher, resource calicoapi.Resource) map[string]T {
 			continue
 		}
 		if w.broken[key] != object.err.Error() {
-			w.logger.Warn("an object cannot be read and is left out", zap.Error(object.err))
+			w.logger.Warn(key+" cannot be read and is left out", zap.Error(object.err))
 			w.broken[key] = object.err.Error()
 		}
 	}
