@@ -251,11 +251,15 @@ func (o *observer) logChanges(endpoints []discovery.Endpoint) {
 		return all
 	}
 	before, now := fates(o.endpoints), fates(endpoints)
+	failures := map[discovery.Component]map[string]error{}
+	for _, component := range o.config.scope() {
+		failures[component] = o.scraper.LastErrors(component.Job())
+	}
 	for _, e := range endpoints {
 		k := keyOf(e)
 		if before[k] != now[k] {
 			o.set.Logger.Debug(k.String(), zap.String("node", e.Pod.Node), zap.String("state", string(e.State)),
-				zap.String("reason", e.Reason), zap.String("detail", e.Detail), zap.Error(o.scraper.LastErrors(e.Component.Job())[e.Address]))
+				zap.String("reason", e.Reason), zap.String("detail", e.Detail), zap.Error(failures[e.Component][e.Address]))
 		}
 	}
 	for k := range before {

@@ -50,7 +50,7 @@ func newConfigMaps(core kubernetes.Interface, h *health, changed func(), used fu
 
 // want has the ConfigMaps of a pod read. It does not wait.
 func (c *configMaps) want(p pod) {
-	for name := range p.configMapsOf() {
+	for _, name := range p.configMaps {
 		c.queue.Add(name)
 	}
 }

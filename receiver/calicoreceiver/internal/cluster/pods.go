@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,6 +26,8 @@ type pod struct {
 	restarts int32
 	// sources of the environment, by container as in Containers.
 	sources [][]envSource
+	// configMaps are those among the sources, each once.
+	configMaps []configMapName
 }
 
 func (w *Watcher) podInformer(namespace string) cache.SharedIndexInformer {
@@ -66,19 +69,6 @@ func (w *Watcher) podInformer(namespace string) cache.SharedIndexInformer {
 	return informer
 }
 
-// configMapsOf are the ConfigMaps that a pod takes settings from.
-func (p pod) configMapsOf() map[configMapName]bool {
-	names := map[configMapName]bool{}
-	for _, container := range p.sources {
-		for _, source := range container {
-			if source.configMap != "" {
-				names[configMapName{namespace: p.Namespace, name: source.configMap}] = true
-			}
-		}
-	}
-	return names
-}
-
 // usesConfigMap says whether a pod that is known takes settings from a ConfigMap.
 func (w *Watcher) usesConfigMap(name configMapName) bool {
 	informer := w.pods[name.namespace]
@@ -86,7 +76,7 @@ func (w *Watcher) usesConfigMap(name configMapName) bool {
 		return false
 	}
 	for _, obj := range informer.GetStore().List() {
-		if obj.(*kept[pod]).value.configMapsOf()[name] {
+		if slices.Contains(obj.(*kept[pod]).value.configMaps, name) {
 			return true
 		}
 	}
@@ -137,7 +127,14 @@ func readPod(p *corev1.Pod) (pod, error) {
 	}
 	for _, c := range p.Spec.Containers {
 		read.Containers = append(read.Containers, discovery.Container{Name: c.Name})
-		read.sources = append(read.sources, envSources(p, c))
+		sources := envSources(p, c)
+		read.sources = append(read.sources, sources)
+		for _, source := range sources {
+			name := configMapName{namespace: p.Namespace, name: source.configMap}
+			if source.configMap != "" && !slices.Contains(read.configMaps, name) {
+				read.configMaps = append(read.configMaps, name)
+			}
+		}
 	}
 	for _, status := range p.Status.ContainerStatuses {
 		read.restarts += status.RestartCount

@@ -92,7 +92,7 @@ func (w *Watcher) podsSettled() bool {
 			return false
 		}
 		for _, obj := range informer.GetStore().List() {
-			for name := range obj.(*kept[pod]).value.configMapsOf() {
+			for _, name := range obj.(*kept[pod]).value.configMaps {
 				if _, known := w.settings.get(name); !known {
 					return false
 				}
