@@ -3,6 +3,7 @@
 package derive
 
 import (
+	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolinfo"
@@ -107,7 +108,7 @@ func (t *familyTotal) add(pool poolmath.Pool) {
 }
 
 // family is what is known of the pool, else what its size proves.
-func family(info ipampoints.Info, size poolmath.Addresses) string {
+func family(info ipampoints.Info, size addresses.Count) string {
 	switch {
 	case info.Family != "":
 		return info.Family

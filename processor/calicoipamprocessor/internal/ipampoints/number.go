@@ -6,8 +6,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
-	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolmath"
 )
 
 // Content says which of the metrics this package reads a resource holds.
@@ -51,15 +51,15 @@ func numberPoints(metric pmetric.Metric) (pmetric.NumberDataPointSlice, bool) {
 	}
 }
 
-// addresses returns the value of a point, false where it is no number of addresses.
-func addresses(point pmetric.NumberDataPoint) (poolmath.Addresses, bool) {
+// count returns the value of a point, false where it is no number of addresses.
+func count(point pmetric.NumberDataPoint) (addresses.Count, bool) {
 	switch point.ValueType() {
 	case pmetric.NumberDataPointValueTypeDouble:
-		return poolmath.FromFloat(point.DoubleValue())
+		return addresses.FromFloat(point.DoubleValue())
 	case pmetric.NumberDataPointValueTypeInt:
-		return poolmath.FromInt(point.IntValue())
+		return addresses.FromInt(point.IntValue())
 	default:
-		return poolmath.Addresses{}, false
+		return addresses.Count{}, false
 	}
 }
 

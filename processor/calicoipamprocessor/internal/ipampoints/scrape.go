@@ -120,7 +120,7 @@ func (s *Scrape) add(metric string, point pmetric.NumberDataPoint, maxPools int)
 		s.Dropped++
 		return
 	}
-	value, ok := addresses(point)
+	value, ok := count(point)
 	if !ok {
 		pool.unreadable = true
 		if s.Unreadable == nil {

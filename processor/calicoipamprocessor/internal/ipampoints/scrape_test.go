@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolmath"
 )
@@ -103,9 +104,9 @@ func TestReadSumsUseOverNodesAndForgetsTheScrapeBefore(t *testing.T) {
 	require.Equal(t, poolmath.Pool{Size: exactly(64), Allocated: exactly(1)}, scrape.Pools[1].Count)
 }
 
-func exactly(n int64) poolmath.Addresses {
-	addresses, _ := poolmath.FromInt(n)
-	return addresses
+func exactly(n int64) addresses.Count {
+	count, _ := addresses.FromInt(n)
+	return count
 }
 
 func TestReadTakesNoMorePoolsThanTheBound(t *testing.T) {
