@@ -26,6 +26,9 @@ const float64Bits = 53
 // Power returns 2^n addresses for 0 <= n <= 128, as many as n host bits make.
 func Power(n int) Count { return Count{lo: 1}.ShiftLeft(n) }
 
+// Of returns n addresses, none where n is negative.
+func Of(n int) Count { return Count{lo: uint64(max(n, 0))} }
+
 // FromInt returns n addresses, false if n is negative.
 func FromInt(n int64) (Count, bool) {
 	if n < 0 {

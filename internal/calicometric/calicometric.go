@@ -72,6 +72,14 @@ const (
 // Consumers must not trust it: kube-controllers keeps its last value after the last such block is gone (projectcalico/calico#8562).
 const NoPool = "no_ippool"
 
+// Values of LabelNode that are no node, as kube-controllers has them.
+const (
+	// UnknownNode has addresses whose node Calico does not say, such as those of load balancers.
+	UnknownNode = "unknown_node"
+	// NoAffinity has blocks that are no node's.
+	NoAffinity = "no_affinity"
+)
+
 // Resource attributes, as OpenTelemetry's semantic conventions name them.
 const (
 	AttrServiceName       = "service.name"

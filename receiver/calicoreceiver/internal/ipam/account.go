@@ -1,0 +1,282 @@
+// Package ipam keeps the account of Calico's IP address management: how many addresses each pool, node and namespace has, and how many are left.
+// It is computed from pools, blocks, affinities, reservations, nodes and the configuration alone, as they come and go, and asks nothing itself.
+//
+// A block and an affinity are added to the sums of their pool when they come and taken out of them when they go; what changes with the clock, and
+// what is left for whom, is computed when it is asked for.
+package ipam
+
+import (
+	"cmp"
+	"iter"
+	"maps"
+	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
+	"unique"
+
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+)
+
+// Account is the account of one cluster. It is not safe for concurrent use.
+type Account struct {
+	pools    []Pool
+	reserved reservations
+	config   Config
+	nodes    nodes
+
+	blocks     map[string]blockEntry
+	affinities map[string]affinityEntry
+
+	// ledgers of the pools, in the order of their names.
+	ledgers []*ledger
+	// orphans is the ledger of blocks that no pool covers.
+	orphans *ledger
+	// byCIDR finds the pools that cover a block, of which lengths are the prefix lengths, longest first. Of pools of the same CIDR the first one
+	// has the blocks.
+	byCIDR     map[netip.Prefix][]*ledger
+	lengths    []int
+	namespaces map[name]int
+}
+
+// blockEntry is a block with what the account made of it.
+type blockEntry struct {
+	*Block
+	ledger *ledger
+	// assignable is how many addresses of the block are neither allocated nor reserved.
+	assignable int
+}
+
+type affinityEntry struct {
+	cidr   netip.Prefix
+	node   name // the zero value is no node
+	ledger *ledger
+}
+
+// New makes an empty account.
+func New() *Account {
+	a := &Account{config: DefaultConfig(), blocks: map[string]blockEntry{}, affinities: map[string]affinityEntry{}}
+	a.rebuild()
+	return a
+}
+
+// SetPools replaces all pools.
+func (a *Account) SetPools(pools []Pool) {
+	pools = slices.SortedFunc(slices.Values(pools), func(p, q Pool) int { return strings.Compare(p.Name, q.Name) })
+	if reflect.DeepEqual(a.pools, pools) {
+		return
+	}
+	a.pools = pools
+	a.rebuild()
+}
+
+// SetReservations replaces the ranges whose addresses are not given out; they may overlap.
+func (a *Account) SetReservations(ranges []netip.Prefix) {
+	ranges = slices.SortedFunc(slices.Values(ranges), netip.Prefix.Compare)
+	if slices.Equal(a.reserved.ranges, ranges) {
+		return
+	}
+	a.reserved = newReservations(ranges)
+	a.rebuild()
+}
+
+// SetConfig replaces the configuration.
+func (a *Account) SetConfig(config Config) { a.config = config }
+
+// SetNodes replaces the labels of all nodes, by Calico's name of the node.
+func (a *Account) SetNodes(labels map[string]map[string]string) { a.nodes.set(labels, a.ledgers) }
+
+// PutBlock adds or replaces a block, by the name of its object.
+func (a *Account) PutBlock(name string, b *Block) {
+	a.DeleteBlock(name)
+	entry := a.enter(b)
+	a.blocks[name] = entry
+	a.count(name, entry, +1)
+}
+
+// DeleteBlock removes a block, if it is there.
+func (a *Account) DeleteBlock(name string) {
+	if entry, ok := a.blocks[name]; ok {
+		a.count(name, entry, -1)
+		delete(a.blocks, name)
+	}
+}
+
+// PutAffinity adds or replaces an affinity, by the name of its object. From the first on affinities, and not the blocks themselves, say how many
+// blocks a node has claimed.
+func (a *Account) PutAffinity(name string, affinity Affinity) {
+	a.DeleteAffinity(name)
+	entry := affinityEntry{cidr: affinity.CIDR, ledger: a.ledgerOf(affinity.CIDR)}
+	if affinity.Node != "" {
+		entry.node = unique.Make(affinity.Node)
+	}
+	a.affinities[name] = entry
+	entry.ledger.countAffinity(entry.node, +1)
+}
+
+// DeleteAffinity removes an affinity, if it is there.
+func (a *Account) DeleteAffinity(name string) {
+	if entry, ok := a.affinities[name]; ok {
+		entry.ledger.countAffinity(entry.node, -1)
+		delete(a.affinities, name)
+	}
+}
+
+// Blocks are all blocks, in the order of their CIDRs.
+func (a *Account) Blocks() []BlockReport {
+	reports := make([]BlockReport, 0, len(a.blocks))
+	for _, b := range a.blocks {
+		reports = append(reports, BlockReport{
+			CIDR: b.cidr, Pool: b.ledger.pool.Name, Affinity: b.affinity(), Size: b.size(), Allocated: b.size() - b.freeCount(),
+		})
+	}
+	slices.SortFunc(reports, func(x, y BlockReport) int { return x.CIDR.Compare(y.CIDR) })
+	return reports
+}
+
+// rebuild makes all sums anew: other pools or other reservations change what every block counts for.
+func (a *Account) rebuild() {
+	a.ledgers, a.byCIDR, a.lengths = nil, map[netip.Prefix][]*ledger{}, nil
+	a.namespaces = map[name]int{}
+	a.orphans = newLedger(Pool{}, -1, &a.reserved)
+	for _, pool := range a.pools {
+		l := newLedger(pool, len(a.ledgers), &a.reserved)
+		a.ledgers = append(a.ledgers, l)
+		a.byCIDR[pool.CIDR] = append(a.byCIDR[pool.CIDR], l)
+		if length := pool.CIDR.Bits(); !slices.Contains(a.lengths, length) {
+			a.lengths = append(a.lengths, length)
+		}
+	}
+	slices.SortFunc(a.lengths, func(x, y int) int { return cmp.Compare(y, x) })
+	for _, same := range a.byCIDR {
+		// Stable: those of the same state stay in the order of their names.
+		slices.SortStableFunc(same, func(x, y *ledger) int { return cmp.Compare(stateRank(x.pool), stateRank(y.pool)) })
+	}
+	for name, entry := range a.blocks {
+		entry = a.enter(entry.Block)
+		a.blocks[name] = entry
+		a.count(name, entry, +1)
+	}
+	for name, entry := range a.affinities {
+		entry.ledger = a.ledgerOf(entry.cidr)
+		a.affinities[name] = entry
+		entry.ledger.countAffinity(entry.node, +1)
+	}
+	a.nodes.classify(a.ledgers)
+}
+
+// stateRank decides between pools of the same CIDR: blocks belong to the one that gives out addresses.
+func stateRank(p Pool) int {
+	return slices.Index([]string{calicometric.PoolEnabled, calicometric.PoolDisabled, calicometric.PoolTerminating}, p.State)
+}
+
+func (a *Account) enter(b *Block) blockEntry {
+	return blockEntry{Block: b, ledger: a.ledgerOf(b.cidr), assignable: a.reserved.unreserved(b)}
+}
+
+// ledgerOf is that of the smallest pool that covers a block.
+func (a *Account) ledgerOf(block netip.Prefix) *ledger {
+	for l := range a.covering(block) {
+		return l
+	}
+	return a.orphans
+}
+
+// covering are the ledgers of all pools that cover a block, the smallest first.
+func (a *Account) covering(block netip.Prefix) iter.Seq[*ledger] {
+	return func(yield func(*ledger) bool) {
+		for _, length := range a.lengths {
+			if length > block.Bits() {
+				continue
+			}
+			// The error is that of a length that the family does not have, which is then none of a pool of it.
+			pool, _ := block.Addr().Prefix(length)
+			for _, l := range a.byCIDR[pool] {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// count adds a block to all sums, or takes it out of them.
+func (a *Account) count(name string, b blockEntry, sign int) {
+	b.ledger.countBlock(name, b, sign)
+	for l := range a.covering(b.cidr) {
+		l.touch(b.cidr, sign)
+	}
+	for _, s := range b.shares {
+		if s.namespace == unnamed {
+			continue
+		}
+		a.namespaces[s.namespace] += sign * int(s.count)
+		if a.namespaces[s.namespace] == 0 {
+			delete(a.namespaces, s.namespace)
+		}
+	}
+}
+
+// nodes are those of the cluster, ordered by name, each with the class of those that may use the same pools.
+type nodes struct {
+	ordered []*node
+	byName  map[name]*node
+}
+
+type node struct {
+	index  int
+	name   string
+	labels map[string]string
+	class  *class
+}
+
+func (n *nodes) set(labels map[string]map[string]string, ledgers []*ledger) {
+	same := len(labels) == len(n.ordered)
+	for _, known := range n.ordered {
+		now, ok := labels[known.name]
+		same = same && ok && maps.Equal(now, known.labels)
+	}
+	if same {
+		return
+	}
+	n.ordered, n.byName = make([]*node, 0, len(labels)), make(map[name]*node, len(labels))
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		added := &node{index: len(n.ordered), name: name, labels: labels[name]}
+		n.ordered = append(n.ordered, added)
+		n.byName[unique.Make(name)] = added
+	}
+	n.classify(ledgers)
+}
+
+// class is a set of nodes that the same pools select.
+type class struct {
+	// selected has the ledgers of the pools, by their position.
+	selected []bool
+}
+
+// classify finds which pools select which nodes. Most pools of a cluster have one of few selectors.
+func (n *nodes) classify(ledgers []*ledger) {
+	bySelector := map[string][]int{}
+	for i, l := range ledgers {
+		bySelector[l.pool.NodeSelector] = append(bySelector[l.pool.NodeSelector], i)
+	}
+	classes := map[string]*class{}
+	for _, member := range n.ordered {
+		key := make([]byte, len(ledgers))
+		for _, positions := range bySelector {
+			if ledgers[positions[0]].selects(member.labels) {
+				for _, i := range positions {
+					key[i] = 1
+				}
+			}
+		}
+		if classes[string(key)] == nil {
+			c := &class{selected: make([]bool, len(key))}
+			for i, selected := range key {
+				c.selected[i] = selected == 1
+			}
+			classes[string(key)] = c
+		}
+		member.class = classes[string(key)]
+	}
+}
