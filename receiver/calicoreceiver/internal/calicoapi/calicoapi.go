@@ -23,7 +23,8 @@ var (
 	groupMigrationV1beta1 = schema.GroupVersion{Group: "migration.projectcalico.org", Version: "v1beta1"}
 )
 
-// Resource is the plural name of a resource. Those of Calico have the same in both groups.
+// Resource stands for a resource whichever group serves it. It is the plural name of the resource, which but for that of IPAMConfigs is the same
+// in both groups of Calico.
 type Resource string
 
 // The resources of Calico that are read.
@@ -34,10 +35,21 @@ const (
 	ClusterInformations           Resource = "clusterinformations"
 	CalicoNodeStatuses            Resource = "caliconodestatuses"
 	NetworkPolicies               Resource = "networkpolicies"
-
-	// ipamBlocks tells native v3 CRDs from the aggregated API server, which never serves them.
-	ipamBlocks Resource = "ipamblocks"
+	// IPAMBlocks also tell native v3 CRDs from the aggregated API server, which never serves them.
+	IPAMBlocks      Resource = "ipamblocks"
+	BlockAffinities Resource = "blockaffinities"
+	IPReservations  Resource = "ipreservations"
+	// IPAMConfigs are called ipamconfigurations in GroupV3.
+	IPAMConfigs Resource = "ipamconfigs"
 )
+
+// plural is the name by which a group serves the resource (libcalico-go/lib/backend/k8s/resources/ipam_config.go).
+func (r Resource) plural(group schema.GroupVersion) string {
+	if r == IPAMConfigs && group == GroupV3 {
+		return "ipamconfigurations"
+	}
+	return string(r)
+}
 
 // The resources of the operator that are read.
 const (
@@ -52,7 +64,10 @@ const datastoreMigrations Resource = "datastoremigrations"
 var MigrationResource = groupMigration.WithResource(string(datastoreMigrations)).GroupResource().String()
 
 func ofCalico() []Resource {
-	return []Resource{IPPools, FelixConfigurations, KubeControllersConfigurations, ClusterInformations, CalicoNodeStatuses, NetworkPolicies}
+	return []Resource{
+		IPPools, FelixConfigurations, KubeControllersConfigurations, ClusterInformations, CalicoNodeStatuses, NetworkPolicies,
+		IPAMBlocks, BlockAffinities, IPReservations, IPAMConfigs,
+	}
 }
 
 func ofOperator() []Resource { return []Resource{Installations, TigeraStatuses} }

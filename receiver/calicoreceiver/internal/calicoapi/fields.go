@@ -3,6 +3,8 @@ package calicoapi
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -53,23 +55,32 @@ func (f *fields) at(path []string) any {
 	return value
 }
 
-// read is a field of one type, named with its article; nil where it is not set or of another type.
-func read[T any](f *fields, want string, path []string) *T {
+// read is a field of one type, named with its article; ok is false where it is not set or of another type.
+func read[T any](f *fields, want string, path []string) (typed T, ok bool) {
 	value := f.at(path)
 	if value == nil {
-		return nil
+		return typed, false
 	}
-	typed, ok := value.(T)
-	if !ok {
+	if typed, ok = value.(T); !ok {
 		f.fail(path, kindOf(value)+" instead of "+want)
+	}
+	return typed, ok
+}
+
+// readPtr is read with nil for what is not set or of another type.
+func readPtr[T any](f *fields, want string, path []string) *T {
+	value, ok := read[T](f, want, path)
+	if !ok {
 		return nil
 	}
-	return &typed
+	return &value
 }
 
 // kindOf names what a JSON value is.
 func kindOf(value any) string {
 	switch value.(type) {
+	case nil:
+		return "null"
 	case map[string]any:
 		return "an object"
 	case []any:
@@ -95,33 +106,49 @@ func orZero[T any](p *T) T {
 }
 
 func (f *fields) string(path ...string) string {
-	return orZero(f.stringPtr(path...))
+	value, _ := read[string](f, "a string", path)
+	return value
 }
 
 func (f *fields) stringPtr(path ...string) *string {
-	return read[string](f, "a string", path)
+	return readPtr[string](f, "a string", path)
 }
 
 func (f *fields) bool(path ...string) bool {
-	return orZero(f.boolPtr(path...))
+	value, _ := read[bool](f, "a boolean", path)
+	return value
 }
 
 func (f *fields) boolPtr(path ...string) *bool {
-	return read[bool](f, "a boolean", path)
+	return readPtr[bool](f, "a boolean", path)
 }
 
 func (f *fields) int(path ...string) *int64 {
-	return read[int64](f, "an integer", path)
+	return readPtr[int64](f, "an integer", path)
 }
 
 // count is a number of things, 0 where it is not set.
 func (f *fields) count(path ...string) int {
 	n := orZero(f.int(path...))
-	if n < 0 {
+	switch {
+	case n < 0:
 		f.fail(path, "must not be negative")
+		return 0
+	case n > math.MaxInt32:
+		f.fail(path, "is too large")
 		return 0
 	}
 	return int(n)
+}
+
+// cidr is a CIDR without the host bits, which Calico ignores; there has to be one.
+func (f *fields) cidr(path ...string) netip.Prefix {
+	prefix, err := netip.ParsePrefix(f.string(path...))
+	if err != nil {
+		f.fail(path, "must be a CIDR as in 10.0.0.0/16")
+		return netip.Prefix{}
+	}
+	return prefix.Masked()
 }
 
 // time is a moment, zero where it is not set.
@@ -153,13 +180,14 @@ func (f *fields) strings(path ...string) []string {
 
 // each visits the objects of a list until one has an error.
 func (f *fields) each(visit func(*fields), path ...string) {
+	var e fields // one for all: a block has an element for each pod
 	for i, element := range f.list(path) {
 		object, ok := element.(map[string]any)
 		if !ok {
 			f.fail(path, fmt.Sprintf("element %d: %s instead of an object", i, kindOf(element)))
 			return
 		}
-		e := fields{object: object}
+		e.object = object
 		visit(&e)
 		if e.err != nil {
 			f.fail(path, fmt.Sprintf("element %d: %s", i, e.err))
@@ -178,5 +206,6 @@ func (f *fields) conditions() map[string]string {
 }
 
 func (f *fields) list(path []string) []any {
-	return orZero(read[[]any](f, "a list", path))
+	value, _ := read[[]any](f, "a list", path)
+	return value
 }

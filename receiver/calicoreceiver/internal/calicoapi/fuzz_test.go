@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/nodestatus"
 )
 
@@ -48,7 +49,7 @@ func fuzz[T any](f *testing.F, kind string, parse func(*unstructured.Unstructure
 }
 
 func FuzzParseIPPool(f *testing.F) {
-	fuzz(f, "ippool", ParseIPPool, func(t *testing.T, pool IPPool) {
+	fuzz(f, "ippool", ParseIPPool, func(t *testing.T, pool ipam.Pool) {
 		require.True(t, pool.CIDR.IsValid())
 		require.LessOrEqual(t, pool.BlockSize, pool.CIDR.Addr().BitLen())
 		require.NotEmpty(t, pool.AllowedUses)
@@ -56,6 +57,59 @@ func FuzzParseIPPool(f *testing.F) {
 		`{"spec":{"cidr":"10.0.0.0/16","blockSize":26},"metadata":{"name":"p"}}`,
 		`{"spec":{"cidr":"fd00::/48","allowedUses":["Workload",3],"disabled":"yes"}}`,
 		`{"metadata":{"deletionTimestamp":7},"spec":{"cidr":"10.0.0.0/16"},"status":{"conditions":[{"type":"Allocatable","status":"False"}]}}`)
+}
+
+func FuzzParseIPAMBlock(f *testing.F) {
+	fuzz(f, "ipamblock", ParseIPAMBlock, func(t *testing.T, spec *ipam.BlockSpec) {
+		if spec == nil {
+			return
+		}
+		for _, index := range spec.Allocations {
+			require.GreaterOrEqual(t, index, ipam.Free)
+		}
+		block, err := ipam.NewBlock(*spec, true)
+		if err != nil {
+			require.Nil(t, block)
+			return
+		}
+		account := ipam.New()
+		account.PutBlock("fuzzed", block)
+		require.Len(t, account.Blocks(), 1)
+		report := account.Blocks()[0]
+		require.Equal(t, report.CIDR.Masked(), report.CIDR)
+		require.Len(t, spec.Allocations, report.Size)
+		require.Equal(t, report.Size-len(spec.Unallocated), report.Allocated)
+	},
+		`{"spec":{"cidr":"10.0.0.0/30","affinity":"host:n","allocations":[0,null,1,null],"unallocated":[3,1],"attributes":[{},{"handle_id":"h"}]}}`,
+		`{"spec":{"cidr":"10.0.0.0/30","allocations":[0,0,0,null],"unallocated":[3],"attributes":[{"releasedAt":"2026-07-01T10:00:05Z"}]}}`,
+		`{"spec":{"cidr":"fd00::/126","affinity":"virtual:","allocations":[null,null,null,null],"unallocated":[0,4],"attributes":[null],"deleted":false}}`,
+		`{"spec":{"deleted":true}}`)
+}
+
+func FuzzParseBlockAffinity(f *testing.F) {
+	fuzz(f, "blockaffinity", ParseBlockAffinity, func(t *testing.T, affinity *ipam.Affinity) {
+		if affinity != nil {
+			require.True(t, affinity.CIDR.IsValid())
+			require.Equal(t, affinity.CIDR.Masked(), affinity.CIDR)
+		}
+	}, `{"spec":{"cidr":"10.0.0.0/26","node":"n","deleted":"f"}}`, `{"spec":{"cidr":"fd00::/122","type":"virtual","deleted":false}}`)
+}
+
+func FuzzParseIPReservation(f *testing.F) {
+	fuzz(f, "ipreservation", ParseIPReservation, func(t *testing.T, r Reservation) {
+		for _, prefix := range r.CIDRs {
+			require.True(t, prefix.IsValid())
+			require.Equal(t, prefix.Masked(), prefix)
+			require.False(t, prefix.Addr().Is4In6())
+		}
+	}, `{"spec":{"reservedCIDRs":[" 10.0.0.1","::ffff:10.0.0.0/95","::ffff:10.0.0.0/120","","fe80::1%0","nothing"]}}`)
+}
+
+func FuzzParseIPAMConfig(f *testing.F) {
+	fuzz(f, "ipamconfig", ParseIPAMConfig, func(t *testing.T, c ipam.Config) {
+		require.GreaterOrEqual(t, c.MaxBlocksPerHost, 0)
+		require.GreaterOrEqual(t, c.Cooldown, time.Duration(0))
+	}, `{"spec":{"strictAffinity":false,"maxBlocksPerHost":2147483647,"ipCooldownSeconds":-9223372036854775808}}`)
 }
 
 func FuzzParseFelixConfiguration(f *testing.F) {

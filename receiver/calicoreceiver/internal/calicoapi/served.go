@@ -14,8 +14,8 @@ import (
 // ListResources asks the API server which resources a group serves, as GET /apis/<group>/<version> does.
 type ListResources func(ctx context.Context, group schema.GroupVersion) (*metav1.APIResourceList, error)
 
-// Served says which resources each API group serves.
-type Served map[schema.GroupVersion]map[Resource]bool
+// Served says which resources each API group serves, by the plural name that they have there.
+type Served map[schema.GroupVersion]map[string]bool
 
 // Discover asks for all groups that have something to read. A group that is not found serves nothing; any other failure is an error that names
 // the group.
@@ -50,11 +50,11 @@ func Discover(ctx context.Context, list ListResources) (Served, error) {
 
 // usable are the resources of a group but those that are going: a CRD that is being deleted can be read, and objects of it deleted, until the
 // last is gone, but none can be created (apiextensions-apiserver, customresource_discovery_controller.go).
-func usable(list *metav1.APIResourceList) map[Resource]bool {
-	names := map[Resource]bool{}
+func usable(list *metav1.APIResourceList) map[string]bool {
+	names := map[string]bool{}
 	for _, r := range list.APIResources {
 		if len(r.Verbs) == 0 || slices.Contains(r.Verbs, "create") {
-			names[Resource(r.Name)] = true
+			names[r.Name] = true
 		}
 	}
 	return names
@@ -62,16 +62,16 @@ func usable(list *metav1.APIResourceList) map[Resource]bool {
 
 // Assumed is what is taken to be served where it may not be asked: all that is read of Calico, in GroupV1.
 func Assumed() Served {
-	names := map[Resource]bool{}
+	names := map[string]bool{}
 	for _, resource := range ofCalico() {
-		names[resource] = true
+		names[resource.plural(GroupV1)] = true
 	}
 	return Served{GroupV1: names}
 }
 
 // Serves says whether a group serves a resource.
 func (s Served) Serves(group schema.GroupVersion, resource Resource) bool {
-	return s[group][resource]
+	return s[group][resource.plural(group)]
 }
 
 // DataGroup is the group that holds Calico's data, given the phase of a migration from GroupV1 to GroupV3, empty where there is none; ok is
@@ -83,7 +83,7 @@ func (s Served) Serves(group schema.GroupVersion, resource Resource) bool {
 // GroupV1 are deleted with the object of a migration that is complete. Where only the aggregated API server of GroupV3 is there it reads
 // another datastore, and is all that can be read.
 func (s Served) DataGroup(phase MigrationPhase) (group schema.GroupVersion, ok bool) {
-	native, v1 := s.Serves(GroupV3, ipamBlocks), s.hasCalico(GroupV1)
+	native, v1 := s.Serves(GroupV3, IPAMBlocks), s.hasCalico(GroupV1)
 	switch {
 	case native && (!v1 || phase.converged()):
 		return GroupV3, true
@@ -108,7 +108,7 @@ func (s Served) GVR(resource Resource, data schema.GroupVersion) (gvr schema.Gro
 	if !s.Serves(group, resource) {
 		return schema.GroupVersionResource{}, false
 	}
-	return group.WithResource(string(resource)), true
+	return group.WithResource(resource.plural(group)), true
 }
 
 // Resources are the full names of all resources that are read and served, where data is the group that holds Calico's.

@@ -38,9 +38,15 @@ type groups = map[schema.GroupVersion][]string
 
 // What the groups serve in clusters of each kind.
 var (
-	v1CRDs     = []string{"ippools", "ipamblocks", "felixconfigurations", "clusterinformations", "caliconodestatuses"}
-	aggregated = []string{"ippools", "ippools/status", "felixconfigurations", "clusterinformations", "caliconodestatuses"}
-	v3CRDs     = append([]string{"ipamblocks", "ipamhandles"}, aggregated...)
+	v1CRDs = []string{
+		"ippools", "ipamblocks", "ipamhandles", "blockaffinities", "ipreservations", "ipamconfigs",
+		"felixconfigurations", "clusterinformations", "caliconodestatuses",
+	}
+	aggregated = []string{
+		"ippools", "ippools/status", "blockaffinities", "ipreservations", "ipamconfigurations",
+		"felixconfigurations", "clusterinformations", "caliconodestatuses",
+	}
+	v3CRDs = append([]string{"ipamblocks", "ipamhandles"}, aggregated...)
 )
 
 func TestDataGroup(t *testing.T) {
@@ -54,6 +60,11 @@ func TestDataGroup(t *testing.T) {
 		{name: "the operator alone, which installs Calico later", served: groups{GroupOperator: {"installations", "tigerastatuses"}}},
 		{name: "CRDs of v1", served: groups{GroupV1: v1CRDs}, want: GroupV1},
 		{name: "v1 behind the aggregated API server, which serves no blocks", served: groups{GroupV1: v1CRDs, GroupV3: aggregated}, want: GroupV1},
+		{
+			name: "the parts of IPAM that the aggregated API server serves do not make it native", want: GroupV1,
+			served: groups{GroupV1: v1CRDs, GroupV3: {"blockaffinities", "ipreservations", "ipamconfigurations"}}, phase: MigrationComplete,
+		},
+		{name: "IPAM alone is Calico in v3", served: groups{GroupV3: {"ipamconfigurations"}}, want: GroupV3},
 		{name: "native CRDs of v3", served: groups{GroupV3: v3CRDs}, want: GroupV3},
 		{name: "policy only, without IPAM", served: groups{GroupV1: {"felixconfigurations"}}, want: GroupV1},
 		{name: "a group of which nothing is read is no Calico", served: groups{GroupV1: {"globalnetworksets"}}},
@@ -140,6 +151,10 @@ func TestResources(t *testing.T) {
 	s := discover(groups{GroupV3: v3CRDs, GroupOperator: {"installations", "installations/status"}})
 	require.Equal(t, map[Resource]schema.GroupVersionResource{
 		IPPools:             full(GroupV3, "ippools"),
+		IPAMBlocks:          full(GroupV3, "ipamblocks"),
+		BlockAffinities:     full(GroupV3, "blockaffinities"),
+		IPReservations:      full(GroupV3, "ipreservations"),
+		IPAMConfigs:         full(GroupV3, "ipamconfigurations"),
 		FelixConfigurations: full(GroupV3, "felixconfigurations"),
 		ClusterInformations: full(GroupV3, "clusterinformations"),
 		CalicoNodeStatuses:  full(GroupV3, "caliconodestatuses"),
@@ -162,11 +177,40 @@ func TestResources(t *testing.T) {
 	require.Empty(t, Served(nil).Resources(GroupV1))
 }
 
+func TestIPAMConfigsHaveAnotherNameInEachGroup(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		served groups
+		group  schema.GroupVersion
+		want   string
+	}{
+		{"that of v1", groups{GroupV1: {"ipamconfigs"}}, GroupV1, "ipamconfigs"},
+		{"that of v3", groups{GroupV3: {"ipamconfigurations"}}, GroupV3, "ipamconfigurations"},
+		{"that of v3 is none in v1", groups{GroupV1: {"ipamconfigurations"}}, GroupV1, ""},
+		{"that of v1 is none in v3", groups{GroupV3: {"ipamconfigs"}}, GroupV3, ""},
+		{"in the group that is asked for", groups{GroupV1: {"ipamconfigs"}, GroupV3: {"ipamconfigurations"}}, GroupV3, "ipamconfigurations"},
+		{"in the other group", groups{GroupV1: {"ipamconfigs"}, GroupV3: {"ipamconfigurations"}}, GroupV1, "ipamconfigs"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			served, err := Discover(t.Context(), api{served: tc.served}.list)
+			require.NoError(t, err)
+			require.Equal(t, tc.want != "", served.Serves(tc.group, IPAMConfigs))
+			gvr, ok := served.GVR(IPAMConfigs, tc.group)
+			require.Equal(t, tc.want != "", ok)
+			require.Equal(t, tc.want, gvr.Resource)
+			require.Equal(t, gvr, served.Resources(tc.group)[IPAMConfigs])
+		})
+	}
+}
+
 func TestWhatMayNotBeAskedIsAssumed(t *testing.T) {
 	group, ok := Assumed().DataGroup("")
 	require.True(t, ok)
 	require.Equal(t, GroupV1, group)
 	require.Len(t, Assumed().Resources(group), len(ofCalico()))
+	gvr, ok := Assumed().GVR(IPAMConfigs, group)
+	require.True(t, ok)
+	require.Equal(t, GroupV1.WithResource("ipamconfigs"), gvr)
 	_, ok = Assumed().Migration()
 	require.False(t, ok)
 }
