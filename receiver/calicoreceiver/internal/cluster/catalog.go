@@ -52,7 +52,11 @@ func (c *catalog) notFound() {
 func (c *catalog) need(resource calicoapi.Resource, needed bool) {
 	c.mu.Lock()
 	changed := c.needed[resource] != needed
-	c.needed[resource] = needed
+	if needed {
+		c.needed[resource] = true
+	} else {
+		delete(c.needed, resource)
+	}
 	c.mu.Unlock()
 	if changed {
 		c.reconsider()
@@ -151,7 +155,9 @@ func (c *catalog) detect(ctx context.Context) (found plan, ok bool) {
 		return plan{}, false
 	}
 	group, installed := served.DataGroup(c.migrationPhase(ctx, served))
-	return plan{resources: served.Resources(group), group: group, installed: installed}, true
+	resources := served.Resources(group)
+	resources[nodes] = nodesGVR // which every API server serves
+	return plan{resources: resources, group: group, installed: installed}, true
 }
 
 // migrationPhase is how far a migration between the two groups is; empty where there is none.
@@ -198,12 +204,8 @@ func (c *catalog) wanted(served map[calicoapi.Resource]schema.GroupVersionResour
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	wanted := map[calicoapi.Resource]schema.GroupVersionResource{}
-	if c.needed[nodes] {
-		wanted[nodes] = nodesGVR
-	}
-	needed := slices.Collect(maps.Keys(c.needed))
-	for _, resource := range slices.Concat(c.w.options.Resources, needed) {
-		if gvr, ok := served[resource]; ok && (c.needed[resource] || slices.Contains(c.w.options.Resources, resource)) {
+	for _, resource := range slices.Concat(c.w.options.watched(), slices.Collect(maps.Keys(c.needed))) {
+		if gvr, ok := served[resource]; ok {
 			wanted[resource] = gvr
 		}
 	}

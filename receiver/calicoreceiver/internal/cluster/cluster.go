@@ -1,10 +1,12 @@
 // Package cluster watches one Kubernetes cluster: the pods of Calico's components and the resources of Calico and of its operator, stripped
-// to what is read of them. It is the thin shell around the rules of the packages discovery, calicoapi and nodestatus.
+// to what is read of them, and its blocks of addresses into the account of the package ipam. It is the thin shell around the rules of the packages
+// discovery, calicoapi, ipam and nodestatus.
 package cluster
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 )
 
 // identityNamespace is the namespace whose UID stands for the cluster: it lives as long as the cluster does.
@@ -36,9 +39,19 @@ type Options struct {
 	Node string
 	// Resources are watched wherever the API server serves them. Others are read only when they are needed.
 	Resources []calicoapi.Resource
+	// IPAM has the account of the cluster's addresses kept, and watched all that it is made of; nil is no account.
+	IPAM *IPAMOptions
 	// Redetect is how often the API server is asked which of the resources it serves: they may come, go, and move to another API group.
 	// It is asked at once when one that was watched is no longer found.
 	Redetect time.Duration
+}
+
+// watched are all resources that are watched wherever they are served.
+func (o Options) watched() []calicoapi.Resource {
+	if o.IPAM == nil {
+		return o.Resources
+	}
+	return slices.Concat(o.Resources, ofAccount)
 }
 
 // Watcher follows a cluster until its Run ends.
@@ -53,6 +66,7 @@ type Watcher struct {
 	pods     map[string]cache.SharedIndexInformer // by namespace
 	settings *configMaps
 	catalog  *catalog
+	books    *books
 
 	mu      sync.Mutex
 	uid     types.UID
@@ -60,7 +74,13 @@ type Watcher struct {
 	absent  map[string]bool // namespaces that do not exist
 	// sources are what is watched of the resources that are served.
 	sources map[calicoapi.Resource]*source
-	broken  map[string]string // objects that cannot be parsed, and why; each is logged once
+	broken  map[string]string          // objects that cannot be parsed, and why; each is logged once
+	invalid map[calicoapi.Resource]int // how many there are, of what has been read
+	ignored map[string]string          // entries of reservations that reserve nothing
+	// entered is what was brought into the account of what informers hold.
+	entered map[calicoapi.Resource]entry
+	// accounted is true from when there was an account until there can be none any longer.
+	accounted bool
 	// waiting is since when Snapshot waits for what decides on endpoints; zero while it does not.
 	waiting time.Time
 }
@@ -93,6 +113,9 @@ func New(config *rest.Config, options Options, logger *zap.Logger) (*Watcher, er
 		absent:   map[string]bool{},
 		sources:  map[calicoapi.Resource]*source{},
 		broken:   map[string]string{},
+		invalid:  map[calicoapi.Resource]int{},
+		entered:  map[calicoapi.Resource]entry{},
+		books:    &books{account: ipam.New()},
 	}
 	w.health = newHealth(logger, w.notify)
 	w.settings = newConfigMaps(core, w.health, w.notify, w.usesConfigMap)
@@ -126,18 +149,18 @@ func (w *Watcher) Run(ctx context.Context) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	for _, informer := range w.pods {
-		w.runInformer(ctx, &running, informer)
+		w.runFeed(ctx, &running, informer)
 	}
 	running.Go(func() { w.identify(ctx) })
 	running.Go(func() { w.settings.run(ctx) })
 	w.catalog.run(ctx)
 }
 
-// runInformer runs an informer, and notifies once it has synced: one that finds nothing has no other event to tell of.
-func (w *Watcher) runInformer(ctx context.Context, running *sync.WaitGroup, informer cache.SharedIndexInformer) {
-	running.Go(func() { informer.RunWithContext(ctx) })
+// runFeed runs a feed, and notifies once it has synced: one that finds nothing has no other event to tell of.
+func (w *Watcher) runFeed(ctx context.Context, running *sync.WaitGroup, f feed) {
+	running.Go(func() { f.RunWithContext(ctx) })
 	running.Go(func() {
-		if cache.WaitForCacheSync(ctx.Done(), informer.HasSynced) {
+		if cache.WaitForCacheSync(ctx.Done(), f.HasSynced) {
 			w.catalog.reconsider()
 			w.notify()
 		}

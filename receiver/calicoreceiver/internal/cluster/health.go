@@ -90,16 +90,12 @@ func explain(req request, err error) error {
 	return fmt.Errorf("%s: %w", req, err)
 }
 
-// isRefused says whether the API server answers requests for a resource, and that answer is no.
+// isRefused says whether the API server refuses to list a resource, which is tried after a watch that is refused.
 func (h *health) isRefused(resource, namespace string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for req, failure := range h.failures {
-		if req.resource == resource && req.namespace == namespace && refused(failure.err) {
-			return true
-		}
-	}
-	return false
+	failure := h.failures[request{verb: "list", resource: resource, namespace: namespace}]
+	return failure != nil && refused(failure.err)
 }
 
 // missing is the right that is missing to read a resource, as in "list pods in namespace kube-system"; empty where none is.

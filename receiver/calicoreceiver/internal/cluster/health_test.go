@@ -64,9 +64,13 @@ func TestFaultThatBecomesARefusalIsAnotherFailure(t *testing.T) {
 
 func TestMissingRightIsNamed(t *testing.T) {
 	h := newHealth(zap.NewNop(), func() {})
-	h.record(request{verb: "watch", resource: "ippools.crd.projectcalico.org"},
-		apierrors.NewForbidden(schema.GroupResource{Group: "crd.projectcalico.org", Resource: "ippools"}, "", errors.New("no rule")))
+	denied := apierrors.NewForbidden(schema.GroupResource{Group: "crd.projectcalico.org", Resource: "ippools"}, "", errors.New("no rule"))
+	h.record(request{verb: "watch", resource: "ippools.crd.projectcalico.org"}, denied)
 	require.ErrorContains(t, h.err(), "missing RBAC: watch ippools.crd.projectcalico.org")
+	require.Equal(t, "watch ippools.crd.projectcalico.org", h.missing("ippools.crd.projectcalico.org", ""))
+	require.False(t, h.isRefused("ippools.crd.projectcalico.org", ""), "it may be listed still")
+	h.record(request{verb: "list", resource: "ippools.crd.projectcalico.org"}, denied)
+	require.Equal(t, "list ippools.crd.projectcalico.org", h.missing("ippools.crd.projectcalico.org", ""))
 	require.True(t, h.isRefused("ippools.crd.projectcalico.org", ""))
 	require.False(t, h.isRefused("ippools.crd.projectcalico.org", "kube-system"))
 	require.False(t, h.isRefused("pods", ""))

@@ -47,7 +47,7 @@ func keep[O metav1.Object, T any](read func(O) (T, error)) cache.TransformFunc {
 	}
 }
 
-// listWatch is how the objects of an informer are asked for.
+// listWatch is how the objects of a resource are asked for.
 type listWatch struct {
 	// client is asked whether it can stream lists.
 	client any
@@ -57,30 +57,30 @@ type listWatch struct {
 	record func(ctx context.Context, verb string, err error)
 }
 
-// newInformer makes an informer that records the outcome of its requests, tells of every change, and caches what transform leaves.
-func newInformer(example runtime.Object, from listWatch, transform cache.TransformFunc, changed func()) cache.SharedIndexInformer {
+// recorded asks as l says, and records the outcome of every request.
+func (l listWatch) recorded() cache.ListerWatcher {
 	record := func(ctx context.Context, verb string, err error) {
-		// That a shutdown ends a request is no failure. An expired resource version is how the API server asks to list again; the informer does.
+		// That a shutdown ends a request is no failure. An expired resource version is how the API server asks to list again; the reflector does.
 		if ctx.Err() == nil && !apierrors.IsResourceExpired(err) && !apierrors.IsGone(err) {
-			from.record(ctx, verb, err)
+			l.record(ctx, verb, err)
 		}
 	}
-	lw := cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, opts metav1.ListOptions) (runtime.Object, error) {
-			obj, err := from.list(ctx, opts)
+			obj, err := l.list(ctx, opts)
 			record(ctx, "list", err)
 			return obj, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, opts metav1.ListOptions) (watch.Interface, error) {
-			events, err := from.watch(ctx, opts)
+			events, err := l.watch(ctx, opts)
 			if apierrors.IsInvalid(err) && opts.SendInitialEvents != nil {
-				// A server that cannot stream a list yet says so; the informer lists instead.
+				// A server that cannot stream a list yet says so; the reflector lists instead.
 				return events, err
 			}
 			record(ctx, "watch", err)
 			if opts.SendInitialEvents != nil && (utilnet.IsConnectionRefused(err) || apierrors.IsTooManyRequests(err)) {
-				// The reflector would sit out its pause, of up to a minute, without a look at the context, and with it whoever waits for the end of the
-				// informer (client-go, tools/cache/reflector.go, watchList). An error that it does not know makes it list, which it does not do so.
+				// The reflector would sit out its pause, of up to a minute, without a look at the context, and with it whoever waits for its end
+				// (client-go, tools/cache/reflector.go, watchList). An error that it does not know makes it list, which it does not do so.
 				return events, errors.New(err.Error())
 			}
 			if err == nil {
@@ -89,9 +89,12 @@ func newInformer(example runtime.Object, from listWatch, transform cache.Transfo
 			}
 			return events, err
 		},
-	}, from.client)
+	}, l.client)
+}
 
-	informer := cache.NewSharedIndexInformerWithOptions(lw, example, cache.SharedIndexInformerOptions{})
+// newInformer makes an informer that records the outcome of its requests, tells of every change, and caches what transform leaves.
+func newInformer(example runtime.Object, from listWatch, transform cache.TransformFunc, changed func()) cache.SharedIndexInformer {
+	informer := cache.NewSharedIndexInformerWithOptions(from.recorded(), example, cache.SharedIndexInformerOptions{})
 	// The three calls below fail only on an informer that runs already.
 	_ = informer.SetTransform(transform)
 	_ = informer.SetWatchErrorHandlerWithContext(func(context.Context, *cache.Reflector, error) {

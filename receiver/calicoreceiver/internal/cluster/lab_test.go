@@ -220,14 +220,6 @@ func calicoNodePod(node string) *corev1.Pod {
 	return pod
 }
 
-func heap() uint64 {
-	var stats runtime.MemStats
-	runtime.GC()
-	runtime.GC()
-	runtime.ReadMemStats(&stats)
-	return stats.HeapAlloc
-}
-
 func newPopulation(t *testing.T, namespace string, nodes int) population {
 	t.Helper()
 	p := population{kube: lab.Kube(t), namespace: namespace, nodes: nodes}

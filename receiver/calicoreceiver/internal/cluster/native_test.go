@@ -17,6 +17,9 @@ var migrations = schema.GroupVersionResource{Group: "migration.projectcalico.org
 var native = []struct{ group, version, kind, plural string }{
 	{"projectcalico.org", "v3", "IPPool", "ippools"},
 	{"projectcalico.org", "v3", "IPAMBlock", "ipamblocks"},
+	{"projectcalico.org", "v3", "BlockAffinity", "blockaffinities"},
+	{"projectcalico.org", "v3", "IPReservation", "ipreservations"},
+	{"projectcalico.org", "v3", "IPAMConfiguration", "ipamconfigurations"},
 	{"projectcalico.org", "v3", "FelixConfiguration", "felixconfigurations"},
 	{"projectcalico.org", "v3", "KubeControllersConfiguration", "kubecontrollersconfigurations"},
 	{"migration.projectcalico.org", "v1", "DatastoreMigration", "datastoremigrations"},

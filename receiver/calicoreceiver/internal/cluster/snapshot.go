@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/nodestatus"
 )
 
@@ -24,7 +25,7 @@ type Snapshot struct {
 	// Policies are those that may close the port of kube-controllers, where NeedPolicies asked for them.
 	Policies discovery.Policies
 	// Pools are ordered by name.
-	Pools []calicoapi.IPPool
+	Pools []ipam.Pool
 	// ClusterInformation is nil where there is none, or it cannot be read.
 	ClusterInformation *calicoapi.ClusterInformation
 	// TigeraStatuses and NodeStatuses are ordered by name.
@@ -73,11 +74,14 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	in.APIFails = w.health.faulty()
 	in.Pods, in.PodsMissing = w.podsNow()
 	in.FelixConfigurations = readable(w, calicoapi.FelixConfigurations, objects[discovery.FelixConfiguration])
-	in.NodeLabels = readable(w, nodes, objects[map[string]string])
+	if bySelector {
+		in.NodeLabels = readable(w, nodes, objects[map[string]string])
+	}
 	in.KubeControllers = readable(w, calicoapi.KubeControllersConfigurations, object[discovery.KubeControllersConfiguration])
 	in.Installation = object[discovery.Installation](w, calicoapi.Installations)
-	snapshot.Pools = ordered(objects[calicoapi.IPPool](w, calicoapi.IPPools))
+	snapshot.Pools = ordered(objects[ipam.Pool](w, calicoapi.IPPools))
 	in.Pools = discovery.Readable[int]{Value: len(snapshot.Pools), Missing: w.missing(calicoapi.IPPools)}
+	in.BlocksMissing = w.missing(calicoapi.IPAMBlocks)
 	snapshot.ClusterInformation = object[calicoapi.ClusterInformation](w, calicoapi.ClusterInformations)
 	snapshot.TigeraStatuses = ordered(objects[calicoapi.TigeraStatus](w, calicoapi.TigeraStatuses))
 	snapshot.NodeStatuses = ordered(objects[nodestatus.Status](w, calicoapi.CalicoNodeStatuses))
@@ -151,7 +155,7 @@ func (w *Watcher) missing(resource calicoapi.Resource) string {
 // readable are the objects of a resource, or the right that is missing. A right that was taken away later leaves what was read with it.
 func readable[T any](w *Watcher, resource calicoapi.Resource, read func(*Watcher, calicoapi.Resource) T) discovery.Readable[T] {
 	answer := discovery.Readable[T]{Value: read(w, resource)}
-	if s := w.sources[resource]; s != nil && !s.informer.HasSynced() {
+	if s := w.sources[resource]; s != nil && !s.feed.HasSynced() {
 		if answer.Missing = w.missing(resource); answer.Missing == "" {
 			answer.Missing = w.health.failing(s.request.resource, s.request.namespace)
 		}
@@ -162,11 +166,12 @@ func readable[T any](w *Watcher, resource calicoapi.Resource, read func(*Watcher
 // objects are all cached objects of a resource, by name. What cannot be parsed is left out and named once in the log.
 func objects[T any](w *Watcher, resource calicoapi.Resource) map[string]T {
 	found := map[string]T{}
+	w.invalid[resource] = 0
 	s := w.sources[resource]
 	if s == nil {
 		return found
 	}
-	for _, obj := range s.informer.GetStore().List() {
+	for _, obj := range s.objects() {
 		object := obj.(*kept[T])
 		key := string(resource) + "/" + object.Name
 		if object.err == nil {
@@ -174,6 +179,7 @@ func objects[T any](w *Watcher, resource calicoapi.Resource) map[string]T {
 			found[object.Name] = object.value
 			continue
 		}
+		w.invalid[resource]++
 		if w.broken[key] != object.err.Error() {
 			w.logger.Warn(key+" cannot be read and is left out", zap.Error(object.err))
 			w.broken[key] = object.err.Error()
