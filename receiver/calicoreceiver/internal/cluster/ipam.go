@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unique"
 
 	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -52,7 +51,7 @@ var ofAccount = []calicoapi.Resource{
 
 const required = 2
 
-// books guard the account, into which tables forward what changes. The lock of the Watcher comes before theirs.
+// books guard the account, which has the values of the tables that count. The lock of the Watcher comes before theirs.
 type books struct {
 	sync.Mutex
 	account *ipam.Account
@@ -70,6 +69,7 @@ type counted interface {
 }
 
 func (w *Watcher) blockKind() kind[*ipam.Block] {
+	account := w.books.account
 	namespaces := w.options.IPAM != nil && w.options.IPAM.Namespaces
 	return kind[*ipam.Block]{
 		read: func(u *unstructured.Unstructured) (*ipam.Block, bool, error) {
@@ -80,23 +80,29 @@ func (w *Watcher) blockKind() kind[*ipam.Block] {
 			block, err := ipam.NewBlock(*spec, namespaces)
 			return block, true, err
 		},
-		put:  w.books.account.PutBlock,
-		drop: w.books.account.DeleteBlock,
+		account: shelf[*ipam.Block]{
+			get: func(name string) (*ipam.Block, bool) {
+				block := account.Block(name)
+				return block, block != nil
+			},
+			put: account.PutBlock, drop: account.DeleteBlock, names: account.BlockNames,
+		},
 	}
 }
 
 func (w *Watcher) affinityKind() kind[ipam.Affinity] {
+	account := w.books.account
 	return kind[ipam.Affinity]{
 		read: func(u *unstructured.Unstructured) (ipam.Affinity, bool, error) {
 			affinity, err := calicoapi.ParseBlockAffinity(u)
 			if err != nil || affinity == nil {
 				return ipam.Affinity{}, false, err
 			}
-			// The account has the names of nodes once, however many blocks they have.
-			return ipam.Affinity{CIDR: affinity.CIDR, Node: unique.Make(affinity.Node).Value()}, true, nil
+			return *affinity, true, nil
 		},
-		put:  w.books.account.PutAffinity,
-		drop: w.books.account.DeleteAffinity,
+		account: shelf[ipam.Affinity]{
+			get: account.Affinity, put: account.PutAffinity, drop: account.DeleteAffinity, names: account.AffinityNames,
+		},
 	}
 }
 

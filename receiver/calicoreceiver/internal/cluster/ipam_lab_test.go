@@ -316,12 +316,13 @@ func TestLostWatchGivesTheAccountOfAFreshStartFromPagesAndFromAStream(t *testing
 }
 
 func affinities(w *Watcher) map[string]ipam.Affinity {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s := w.sources[calicoapi.BlockAffinities]
 	w.books.Lock()
 	defer w.books.Unlock()
-	return maps.Clone(s.feed.(*table[ipam.Affinity]).rows)
+	all := map[string]ipam.Affinity{}
+	for name := range w.books.account.AffinityNames() {
+		all[name], _ = w.books.account.Affinity(name)
+	}
+	return all
 }
 
 // requireStream says that a resource was streamed, and not listed.

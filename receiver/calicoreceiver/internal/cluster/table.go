@@ -3,6 +3,8 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -27,12 +29,31 @@ const (
 	steady = 2 * time.Minute
 )
 
-// kind is how the objects of a resource are read that are kept in a table, and where their values go.
+// kind is how the objects of a resource are read that are kept in a table.
 type kind[V any] struct {
 	// read says also whether the object is there: one that is marked deleted is not, for Calico.
 	read func(*unstructured.Unstructured) (value V, there bool, err error)
-	put  func(name string, value V)
-	drop func(name string)
+	// account has the values of the table that counts.
+	account shelf[V]
+}
+
+// shelf keeps values by the names of their objects.
+type shelf[V any] struct {
+	get   func(name string) (value V, ok bool)
+	put   func(name string, value V)
+	drop  func(name string)
+	names func() iter.Seq[string]
+}
+
+// newShelf makes one of its own.
+func newShelf[V any]() shelf[V] {
+	values := map[string]V{}
+	return shelf[V]{
+		get:   func(name string) (V, bool) { value, ok := values[name]; return value, ok },
+		put:   func(name string, value V) { values[name] = value },
+		drop:  func(name string) { delete(values, name) },
+		names: func() iter.Seq[string] { return maps.Keys(values) },
+	}
 }
 
 // row is what is kept of an object while it is on its way to a table. In a list it has the place of the object.
@@ -63,7 +84,7 @@ const (
 )
 
 // table follows the objects of a resource of which there are too many for a cache of client-go. It keeps a value of each, under the object's name
-// alone, and forwards what changes.
+// alone, until it counts: then the account has them.
 type table[V any] struct {
 	kind[V]
 	resource string // with its group
@@ -73,7 +94,8 @@ type table[V any] struct {
 
 	mu       sync.Locker // guards what follows, and with it whatever the values go to
 	standing standing
-	rows     map[string]V
+	// values are those of the account from when the table counts.
+	values shelf[V]
 	// broken are the objects that cannot be read, of which so many were named in the log since there were none.
 	broken map[string]struct{}
 	named  int
@@ -85,7 +107,7 @@ var _ cache.TransformingStore = (*table[int])(nil)
 func newTable[V any](k kind[V], resource string, mu sync.Locker, logger *zap.Logger, ask listWatch, list listPage) *table[V] {
 	t := &table[V]{
 		kind: k, resource: resource, logger: logger,
-		mu: mu, standing: standby, rows: map[string]V{}, broken: map[string]struct{}{},
+		mu: mu, standing: standby, values: newShelf[V](), broken: map[string]struct{}{},
 	}
 	ask.list = paged(list, t.object)
 	t.from = ask.recorded()
@@ -188,8 +210,10 @@ func (t *table[V]) Delete(obj any) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(object.GetName())
-	t.heal(object.GetName())
+	if t.standing != over {
+		t.values.drop(object.GetName())
+		t.heal(object.GetName())
+	}
 	return nil
 }
 
@@ -205,9 +229,12 @@ func (t *table[V]) Replace(list []any, _ string) error {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for name := range t.rows {
+	if t.standing == over {
+		return nil
+	}
+	for name := range t.values.names() {
 		if rows[name] == nil {
-			t.remove(name)
+			t.values.drop(name)
 		}
 	}
 	for name := range t.broken {
@@ -226,37 +253,26 @@ func (t *table[V]) Replace(list []any, _ string) error {
 func (t *table[V]) Resync() error { return nil }
 
 func (t *table[V]) take(r *row[V]) {
+	if t.standing == over {
+		return
+	}
 	if r.err != nil {
-		t.remove(r.name)
+		t.values.drop(r.name)
 		t.leaveOut(r.name, r.err)
 		return
 	}
 	t.heal(r.name)
 	if !r.there {
-		t.remove(r.name)
+		t.values.drop(r.name)
 		return
 	}
-	if before, known := t.rows[r.name]; t.standing == over || known && reflect.DeepEqual(before, r.value) {
-		return
-	}
-	t.rows[r.name] = r.value
-	if t.standing == counting {
-		t.put(r.name, r.value)
-	}
-}
-
-func (t *table[V]) remove(name string) {
-	if _, known := t.rows[name]; !known {
-		return
-	}
-	delete(t.rows, name)
-	if t.standing == counting {
-		t.drop(name)
+	if before, known := t.values.get(r.name); !known || !reflect.DeepEqual(before, r.value) {
+		t.values.put(r.name, r.value)
 	}
 }
 
 func (t *table[V]) leaveOut(name string, err error) {
-	if _, known := t.broken[name]; known || t.standing == over {
+	if _, known := t.broken[name]; known {
 		return
 	}
 	t.broken[name] = struct{}{}
@@ -279,36 +295,34 @@ func (t *table[V]) heal(name string) {
 // invalid is how many objects cannot be read. The caller has the lock.
 func (t *table[V]) invalid() int { return len(t.broken) }
 
-// count has the values forwarded from now on. The table that they came from until now, if there is one, has lost: of what both have the same
-// nothing is forwarded, so that at no moment there is less than either has. The caller has the lock.
+// count has the account keep the values from now on. The table whose values it has until now, if there is one, has lost: what both have the same
+// stays as it is, so that at no moment there is less than either has. The caller has the lock.
 func (t *table[V]) count(instead feed) {
-	before, _ := instead.(*table[V])
-	if before == nil {
-		before = &table[V]{}
-	}
-	for name := range before.rows {
-		if _, stays := t.rows[name]; !stays {
-			t.drop(name)
+	for name := range t.account.names() {
+		if _, stays := t.values.get(name); !stays {
+			t.account.drop(name)
 		}
 	}
-	for name, value := range t.rows {
-		old, was := before.rows[name]
-		if was && reflect.DeepEqual(old, value) {
-			t.rows[name] = old // what is forwarded is kept once
-			continue
+	for name := range t.values.names() {
+		value, _ := t.values.get(name)
+		if before, known := t.account.get(name); !known || !reflect.DeepEqual(before, value) {
+			t.account.put(name, value)
 		}
-		t.put(name, value)
 	}
-	t.standing = counting
-	before.standing, before.rows, before.broken = over, nil, nil
+	t.standing, t.values = counting, t.account
+	if before, ok := instead.(*table[V]); ok {
+		before.end()
+	}
 }
 
-// leave takes back all that was forwarded. The caller has the lock.
+// leave takes all values back. The caller has the lock.
 func (t *table[V]) leave() {
-	if t.standing == counting {
-		for name := range t.rows {
-			t.drop(name)
-		}
+	for name := range t.values.names() {
+		t.values.drop(name)
 	}
-	t.standing, t.rows, t.broken = over, nil, nil
+	t.end()
+}
+
+func (t *table[V]) end() {
+	t.standing, t.values, t.broken = over, newShelf[V](), nil
 }

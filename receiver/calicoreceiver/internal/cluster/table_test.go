@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"runtime"
 	"slices"
 	"strconv"
@@ -27,7 +29,7 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 )
 
-// ledger is what tables forward to in tests: what counts, and what was done to it.
+// ledger has the values of the table that counts in tests: what counts, and what was done to it.
 type ledger struct {
 	sync.Mutex
 	counts map[string]int64
@@ -56,13 +58,19 @@ func (l *ledger) table(logger *zap.Logger) *table[int64] {
 			}
 			return n, !deleted, nil
 		},
-		put: func(name string, n int64) {
-			l.counts[name] = n
-			l.done = append(l.done, name+"="+strconv.FormatInt(n, 10))
-		},
-		drop: func(name string) {
-			delete(l.counts, name)
-			l.done = append(l.done, name+" goes")
+		account: shelf[int64]{
+			get: func(name string) (int64, bool) { n, ok := l.counts[name]; return n, ok },
+			put: func(name string, n int64) {
+				l.counts[name] = n
+				l.done = append(l.done, name+"="+strconv.FormatInt(n, 10))
+			},
+			drop: func(name string) {
+				if _, known := l.counts[name]; known {
+					delete(l.counts, name)
+					l.done = append(l.done, name+" goes")
+				}
+			},
+			names: func() iter.Seq[string] { return maps.Keys(l.counts) },
 		},
 	}, "things.example.org", l, logger, listWatch{record: func(context.Context, string, error) {}}, nil)
 }
@@ -77,7 +85,7 @@ func markedDeleted(name string) *unstructured.Unstructured {
 	return object
 }
 
-func TestTableForwardsWhatChangesAndNothingElse(t *testing.T) {
+func TestTableChangesWhatChangedAndNothingElse(t *testing.T) {
 	l := newLedger()
 	table := l.table(zap.NewNop())
 	table.count(nil)
@@ -162,7 +170,7 @@ func TestTableTakesOverInOneStepAndTheOtherCountsForNothing(t *testing.T) {
 	l.changes()
 	require.NoError(t, after.Replace([]any{numbered("same", 1), numbered("other", 4)}, "8"))
 	require.NoError(t, after.Add(numbered("new", 5)))
-	require.Empty(t, l.changes(), "a table that only stands by forwards nothing")
+	require.Empty(t, l.changes(), "a table that only stands by changes nothing")
 
 	after.count(before)
 	require.Equal(t, []string{"gone goes", "new=5", "other=4"}, l.changes())
@@ -272,7 +280,7 @@ func blockObject(i int) (block, affinity *unstructured.Unstructured) {
 		}}}
 }
 
-// BenchmarkMemory reports what blocks and their affinities cost that are kept, with the account that they are forwarded to.
+// BenchmarkMemory reports what blocks and their affinities cost that are kept, with the account that has them.
 func BenchmarkMemory(b *testing.B) {
 	const blocks = 20_000
 	for range b.N {

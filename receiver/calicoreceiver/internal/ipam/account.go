@@ -25,7 +25,7 @@ type Account struct {
 	config   Config
 	nodes    nodes
 
-	blocks     map[string]blockEntry
+	blocks     map[string]*Block
 	affinities map[string]affinityEntry
 
 	// ledgers of the pools, in the order of their names.
@@ -39,23 +39,15 @@ type Account struct {
 	namespaces map[name]int
 }
 
-// blockEntry is a block with what the account made of it.
-type blockEntry struct {
-	*Block
-	ledger *ledger
-	// assignable is how many addresses of the block are neither allocated nor reserved.
-	assignable int
-}
-
+// affinityEntry is an affinity whose node has its name once, however many blocks it has.
 type affinityEntry struct {
-	cidr   netip.Prefix
-	node   name // the zero value is no node
-	ledger *ledger
+	cidr netip.Prefix
+	node name // unnamed without one
 }
 
 // New makes an empty account.
 func New() *Account {
-	a := &Account{config: DefaultConfig(), blocks: map[string]blockEntry{}, affinities: map[string]affinityEntry{}}
+	a := &Account{config: DefaultConfig(), blocks: map[string]*Block{}, affinities: map[string]affinityEntry{}}
 	a.rebuild()
 	return a
 }
@@ -86,38 +78,56 @@ func (a *Account) SetConfig(config Config) { a.config = config }
 // SetNodes replaces the labels of all nodes, by Calico's name of the node.
 func (a *Account) SetNodes(labels map[string]map[string]string) { a.nodes.set(labels, a.ledgers) }
 
+// Block is a block by the name of its object; nil where there is none.
+func (a *Account) Block(name string) *Block { return a.blocks[name] }
+
+// BlockNames are the names of the objects of all blocks.
+func (a *Account) BlockNames() iter.Seq[string] { return maps.Keys(a.blocks) }
+
 // PutBlock adds or replaces a block, by the name of its object.
 func (a *Account) PutBlock(name string, b *Block) {
 	a.DeleteBlock(name)
-	entry := a.enter(b)
-	a.blocks[name] = entry
-	a.count(name, entry, +1)
+	a.blocks[name] = b
+	a.count(name, b, +1)
 }
 
 // DeleteBlock removes a block, if it is there.
 func (a *Account) DeleteBlock(name string) {
-	if entry, ok := a.blocks[name]; ok {
-		a.count(name, entry, -1)
+	if b, ok := a.blocks[name]; ok {
+		a.count(name, b, -1)
 		delete(a.blocks, name)
 	}
 }
+
+// Affinity is an affinity by the name of its object, if it is there.
+func (a *Account) Affinity(name string) (affinity Affinity, ok bool) {
+	entry, ok := a.affinities[name]
+	if entry.node != unnamed {
+		affinity.Node = entry.node.Value()
+	}
+	affinity.CIDR = entry.cidr
+	return affinity, ok
+}
+
+// AffinityNames are the names of the objects of all affinities.
+func (a *Account) AffinityNames() iter.Seq[string] { return maps.Keys(a.affinities) }
 
 // PutAffinity adds or replaces an affinity, by the name of its object. From the first on affinities, and not the blocks themselves, say how many
 // blocks a node has claimed.
 func (a *Account) PutAffinity(name string, affinity Affinity) {
 	a.DeleteAffinity(name)
-	entry := affinityEntry{cidr: affinity.CIDR, ledger: a.ledgerOf(affinity.CIDR)}
+	entry := affinityEntry{cidr: affinity.CIDR}
 	if affinity.Node != "" {
 		entry.node = unique.Make(affinity.Node)
 	}
 	a.affinities[name] = entry
-	entry.ledger.countAffinity(entry.node, +1)
+	a.countAffinity(entry, +1)
 }
 
 // DeleteAffinity removes an affinity, if it is there.
 func (a *Account) DeleteAffinity(name string) {
 	if entry, ok := a.affinities[name]; ok {
-		entry.ledger.countAffinity(entry.node, -1)
+		a.countAffinity(entry, -1)
 		delete(a.affinities, name)
 	}
 }
@@ -127,7 +137,7 @@ func (a *Account) Blocks() []BlockReport {
 	reports := make([]BlockReport, 0, len(a.blocks))
 	for _, b := range a.blocks {
 		reports = append(reports, BlockReport{
-			CIDR: b.cidr, Pool: b.ledger.pool.Name, Affinity: b.affinity(), Size: b.size(), Allocated: b.size() - b.freeCount(),
+			CIDR: b.cidr, Pool: a.ledgerOf(b.cidr).pool.Name, Affinity: b.affinity(), Size: b.size(), Allocated: b.size() - b.freeCount(),
 		})
 	}
 	slices.SortFunc(reports, func(x, y BlockReport) int { return x.CIDR.Compare(y.CIDR) })
@@ -152,15 +162,11 @@ func (a *Account) rebuild() {
 		// Stable: those of the same state stay in the order of their names.
 		slices.SortStableFunc(same, func(x, y *ledger) int { return cmp.Compare(stateRank(x.pool), stateRank(y.pool)) })
 	}
-	for name, entry := range a.blocks {
-		entry = a.enter(entry.Block)
-		a.blocks[name] = entry
-		a.count(name, entry, +1)
+	for name, b := range a.blocks {
+		a.count(name, b, +1)
 	}
-	for name, entry := range a.affinities {
-		entry.ledger = a.ledgerOf(entry.cidr)
-		a.affinities[name] = entry
-		entry.ledger.countAffinity(entry.node, +1)
+	for _, entry := range a.affinities {
+		a.countAffinity(entry, +1)
 	}
 	a.nodes.classify(a.ledgers)
 }
@@ -168,10 +174,6 @@ func (a *Account) rebuild() {
 // stateRank decides between pools of the same CIDR: blocks belong to the one that gives out addresses.
 func stateRank(p Pool) int {
 	return slices.Index([]string{calicometric.PoolEnabled, calicometric.PoolDisabled, calicometric.PoolTerminating}, p.State)
-}
-
-func (a *Account) enter(b *Block) blockEntry {
-	return blockEntry{Block: b, ledger: a.ledgerOf(b.cidr), assignable: a.reserved.unreserved(b)}
 }
 
 // ledgerOf is that of the smallest pool that covers a block.
@@ -200,9 +202,10 @@ func (a *Account) covering(block netip.Prefix) iter.Seq[*ledger] {
 	}
 }
 
-// count adds a block to all sums, or takes it out of them.
-func (a *Account) count(name string, b blockEntry, sign int) {
-	b.ledger.countBlock(name, b, sign)
+// count adds a block to all sums, or takes it out of them: what it counts for does not change in between, since other pools or reservations make all
+// sums anew.
+func (a *Account) count(name string, b *Block, sign int) {
+	a.ledgerOf(b.cidr).countBlock(name, b, a.reserved.unreserved(b), sign)
 	for l := range a.covering(b.cidr) {
 		l.touch(b.cidr, sign)
 	}
@@ -214,6 +217,13 @@ func (a *Account) count(name string, b blockEntry, sign int) {
 		if a.namespaces[s.namespace] == 0 {
 			delete(a.namespaces, s.namespace)
 		}
+	}
+}
+
+// countAffinity adds an affinity to the sums, or takes it out of them.
+func (a *Account) countAffinity(entry affinityEntry, sign int) {
+	if entry.node != unnamed {
+		a.ledgerOf(entry.cidr).countAffinity(entry.node, sign)
 	}
 }
 

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 )
 
@@ -151,6 +153,20 @@ func BenchmarkMemory(b *testing.B) {
 		b.ReportMetric(float64(heap()-before)/manyBlocks, "B/block")
 		runtime.KeepAlive(a)
 	}
+}
+
+// A block is kept with about 300 bytes and a bitmap, sums and all. What is measured does not depend on the machine but on how full the maps are.
+func TestABlockIsKeptInSomeHundredBytes(t *testing.T) {
+	const few = manyBlocks / 4
+	a := New()
+	a.SetPools(largePools())
+	a.SetNodes(largeNodes())
+	before := heap()
+	for i := range few {
+		putLargeBlock(t, a, i)
+	}
+	require.Less(t, (heap()-before)/few, uint64(450))
+	runtime.KeepAlive(a)
 }
 
 func heap() uint64 {

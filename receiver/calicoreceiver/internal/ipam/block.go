@@ -3,6 +3,7 @@ package ipam
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -84,8 +85,8 @@ type Block struct {
 
 // share is how many addresses of a block have the same owner.
 type share struct {
-	node      name // the zero value is unknown
-	namespace name // the zero value is none, or that namespaces are not counted
+	node      name // unnamed where Calico does not say
+	namespace name // of pods; unnamed where namespaces are not counted
 	use       Use
 	handled   bool // it has a handle
 	count     uint32
@@ -100,7 +101,7 @@ type cooled struct {
 // The block sizes that Calico accepts have at most 2^12 addresses; a larger one could only come from a fault.
 const maxBlockBits = 16
 
-// NewBlock checks a block and makes it compact. It fails on what Calico cannot have written. Namespaces are counted where namespaces is true.
+// NewBlock checks a block and makes it compact. It fails on what Calico cannot have written. The pods of namespaces are told apart where namespaces is true.
 func NewBlock(spec BlockSpec, namespaces bool) (*Block, error) {
 	prefix, err := netip.ParsePrefix(spec.CIDR)
 	if err != nil {
@@ -130,8 +131,8 @@ func NewBlock(spec BlockSpec, namespaces bool) (*Block, error) {
 }
 
 func (b *Block) setOwner(spec BlockSpec) error {
-	if !spec.ClaimTime.IsZero() {
-		b.claimed = uint32(spec.ClaimTime.Unix()) // until 2106
+	if seconds := spec.ClaimTime.Unix(); seconds > 0 && seconds <= math.MaxUint32 { // until 2106
+		b.claimed = uint32(seconds)
 	}
 	if spec.Affinity == "" {
 		return nil
@@ -204,7 +205,7 @@ func shareOf(a Attribute, namespaces bool) share {
 	if a.Node != "" {
 		s.node = unique.Make(a.Node)
 	}
-	if namespaces && a.Namespace != "" {
+	if namespaces && s.use == UseWorkload && a.Namespace != "" {
 		s.namespace = unique.Make(a.Namespace)
 	}
 	return s

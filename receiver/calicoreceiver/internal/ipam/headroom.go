@@ -34,14 +34,18 @@ type reclaimable struct {
 
 func (a *Account) at(l *ledger, now time.Time) *moment {
 	m := &moment{ledger: l, cooled: map[name]int{}}
-	m.unclaimed, m.unclaimedAddresses, m.reservedSlots = l.unclaimed()
+	taken := l.taken
+	if l.odd > 0 {
+		taken = l.takenBy(a.blocks)
+	}
+	m.unclaimed, m.unclaimedAddresses, m.reservedSlots = l.unclaimed(taken)
 	released := now.Add(-a.config.Cooldown)
-	for blockName, b := range l.variable {
+	for _, b := range l.variable {
 		owner := unnamed
 		if b.ownerKind == ownerHost {
 			owner = b.owner
 		}
-		stillCooling, assignable := 0, a.blocks[blockName].assignable
+		stillCooling, assignable := 0, a.reserved.unreserved(b)
 		for _, c := range b.released() {
 			switch {
 			case !time.Unix(c.at, 0).Before(released): // as in libcalico-go/lib/ipam/ipam_block.go, garbageCollect
@@ -79,6 +83,20 @@ func (m *moment) claimable(blocks int) addresses.Count {
 func (m *moment) claimLeft(blocks int) int {
 	unclaimed := addresses.Of(blocks).Minus(m.unclaimed)
 	return int(unclaimed.Float64()) // no more than blocks
+}
+
+// takeOver is how many addresses there are in so many empty blocks of the owners that are meant, and how many blocks are left to take over then.
+func (m *moment) takeOver(blocks int, meant func(owner name) bool) (assignable, left int) {
+	for _, r := range m.reclaimable {
+		if blocks == 0 {
+			break
+		}
+		if meant(r.owner) {
+			assignable += r.assignable
+			blocks--
+		}
+	}
+	return assignable, blocks
 }
 
 // domain is a set of pools that one request for an address may be served from: Calico counts the blocks that a node has in all of them against the
@@ -155,27 +173,13 @@ func (s *survey) assignable(m *moment) addresses.Count {
 		// Somebody can borrow what the nodes do not have themselves.
 		total = addresses.Of(m.free())
 	default:
-		total = total.Plus(addresses.Of(s.takeOver(m, m.claimLeft(room), func(owner name) bool {
+		stranded, _ := m.takeOver(m.claimLeft(room), func(owner name) bool {
 			n := s.account.nodes.byName[owner]
 			return n == nil || !s.mayUse(n.class, m)
-		})))
+		})
+		total = total.Plus(addresses.Of(stranded))
 	}
 	return total.Plus(m.claimable(room))
-}
-
-// takeOver is how many addresses there are in so many empty blocks of the owners that are meant.
-func (s *survey) takeOver(m *moment, blocks int, meant func(owner name) bool) int {
-	sum := 0
-	for _, r := range m.reclaimable {
-		if blocks == 0 {
-			break
-		}
-		if meant(r.owner) {
-			sum += r.assignable
-			blocks--
-		}
-	}
-	return sum
 }
 
 // nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it can claim, and of those of others.
@@ -201,71 +205,94 @@ func (s *survey) nodeAssignable(n *node) addresses.Count {
 		if !s.mayUse(n.class, m) {
 			continue
 		}
-		sum := s.takeOver(m, room, func(owner name) bool { return s.account.nodes.byName[owner] != n })
-		total = total.Plus(addresses.Of(sum))
-		room -= min(room, len(m.reclaimable))
+		sum, left := m.takeOver(room, func(owner name) bool { return s.account.nodes.byName[owner] != n })
+		total, room = total.Plus(addresses.Of(sum)), left
 	}
 	return total
 }
 
-// loadBalancers is how many addresses of a pool for load balancers can be given out: they have one owner for all, who may claim as many blocks as
-// a node.
-func (a *Account) loadBalancers(m *moment) addresses.Count {
-	total := addresses.Of(m.free())
-	if !a.config.AutoAllocateBlocks {
-		return total
+// loadBalancers computes what can be given out of pools for load balancers that one request may be served from. They have one owner for all, who may
+// claim as many blocks as a node.
+func (a *Account) loadBalancers(pools []*moment, byPool map[*moment]addresses.Count) {
+	room := a.config.blocksLimit()
+	for _, m := range pools {
+		room -= m.blocks
 	}
-	return total.Plus(m.claimable(max(0, a.config.blocksLimit()-m.blocks)))
+	if !a.config.AutoAllocateBlocks {
+		room = 0
+	}
+	for _, m := range pools {
+		byPool[m] = addresses.Of(m.free()).Plus(m.claimable(max(0, room)))
+	}
+}
+
+// offers are the pools of one IP family by how they are asked for.
+type offers struct {
+	// pods, tunnels and balancers are served of any pool that allows the use, of which some serve pods and tunnels.
+	pods, tunnels, balancers []*moment
+	// named are served to who asks for them by name.
+	named []*moment
+	// any is true where there is a pool of the family.
+	any bool
+}
+
+func offersOf(moments []*moment, family string) offers {
+	var o offers
+	for _, m := range moments {
+		if m.pool.Family() != family {
+			continue
+		}
+		o.any = true
+		if !m.automatic() {
+			o.named = append(o.named, m)
+			continue
+		}
+		for use, pools := range map[string]*[]*moment{
+			calicometric.UseWorkload: &o.pods, calicometric.UseTunnel: &o.tunnels, calicometric.UseLoadBalancer: &o.balancers,
+		} {
+			if m.gives(use) {
+				*pools = append(*pools, m)
+			}
+		}
+	}
+	// Who may claim few blocks gets the most out of large ones.
+	slices.SortStableFunc(o.pods, func(x, y *moment) int { return cmp.Compare(x.pool.BlockSize, y.pool.BlockSize) })
+	return o
 }
 
 // headrooms computes what can be given out of every pool, and by every node to pods.
 func (a *Account) headrooms(moments []*moment) (byPool map[*moment]addresses.Count, byNode []NodeReport) {
 	byPool = map[*moment]addresses.Count{}
+	families := []string{calicometric.IPv4, calicometric.IPv6}
 	surveys := map[string]*survey{}
-	for _, family := range []string{calicometric.IPv4, calicometric.IPv6} {
-		var pods, tunnels, manual domain
-		known := false
-		for _, m := range moments {
-			if m.pool.Family() != family {
-				continue
-			}
-			known = true
+	for _, family := range families {
+		o := offersOf(moments, family)
+		a.loadBalancers(o.balancers, byPool)
+		for _, m := range o.named {
 			switch {
 			case m.gives(calicometric.UseLoadBalancer):
-				byPool[m] = a.loadBalancers(m)
-			case !m.automatic():
-				if m.gives(calicometric.UseWorkload) || m.gives(calicometric.UseTunnel) {
-					manual.pools = append(manual.pools, m)
-				}
-			case m.gives(calicometric.UseWorkload):
-				pods.pools = append(pods.pools, m)
-				if m.gives(calicometric.UseTunnel) {
-					tunnels.pools = append(tunnels.pools, m)
-				}
-			case m.gives(calicometric.UseTunnel):
-				tunnels.pools = append(tunnels.pools, m)
+				a.loadBalancers([]*moment{m}, byPool)
+			case m.gives(calicometric.UseWorkload) || m.gives(calicometric.UseTunnel):
+				byPool[m] = a.survey(domain{pools: []*moment{m}, anyNode: true}).assignable(m)
 			}
 		}
-		for _, m := range manual.pools {
-			byPool[m] = a.survey(domain{pools: []*moment{m}, anyNode: true}).assignable(m)
-		}
-		if slices.ContainsFunc(tunnels.pools, func(m *moment) bool { return !m.gives(calicometric.UseWorkload) }) {
-			s := a.survey(tunnels)
-			for _, m := range tunnels.pools {
+		if slices.ContainsFunc(o.tunnels, func(m *moment) bool { return !m.gives(calicometric.UseWorkload) }) {
+			s := a.survey(domain{pools: o.tunnels})
+			for _, m := range o.tunnels {
 				byPool[m] = s.assignable(m)
 			}
 		}
-		slices.SortStableFunc(pods.pools, func(x, y *moment) int { return cmp.Compare(x.pool.BlockSize, y.pool.BlockSize) })
-		s := a.survey(pods)
-		for _, m := range pods.pools {
+		// After the tunnels: what serves both counts as pods are served.
+		s := a.survey(domain{pools: o.pods})
+		for _, m := range o.pods {
 			byPool[m] = s.assignable(m)
 		}
-		if known {
+		if o.any {
 			surveys[family] = s
 		}
 	}
 	for _, n := range a.nodes.ordered {
-		for _, family := range []string{calicometric.IPv4, calicometric.IPv6} {
+		for _, family := range families {
 			if s := surveys[family]; s != nil {
 				byNode = append(byNode, NodeReport{
 					Node: n.name, Family: family, BlocksLimit: a.config.blocksLimit(), Assignable: s.nodeAssignable(n),

@@ -3,6 +3,8 @@ package ipam
 import (
 	"net/netip"
 
+	"go4.org/netipx"
+
 	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/selector"
@@ -32,10 +34,25 @@ type ledger struct {
 	// variable are the names of the blocks whose numbers change with the clock: those with addresses that cool down, and empty ones.
 	variable map[string]*Block
 
-	// What blocks take of the pool, those of smaller pools inside it among them: slots, and the addresses in them that are reserved. Blocks that are
-	// smaller than a slot, as of a pool that was made anew with larger blocks, share one.
-	taken, takenReserved, takenReservedSlots addresses.Count
-	shared                                   map[netip.Prefix]int
+	// What blocks take of the pool, those of smaller pools inside it among them.
+	taken taken
+	// odd are the blocks among them that have not the size of the pool's: two of them, or one and another, may take the same slot.
+	odd int
+}
+
+// taken are the slots of a pool that blocks lie in: how many, how many of them are reserved whole, and how many of their addresses are reserved.
+type taken struct{ slots, reservedSlots, reserved addresses.Count }
+
+// change adds the slots of a range, or takes them out.
+func (t *taken) change(slots netip.Prefix, l *ledger, sign int) {
+	change := addresses.Count.Plus
+	if sign < 0 {
+		change = addresses.Count.Minus
+	}
+	reserved, reservedSlots := l.reserved.within(slots, l.pool.BlockSize)
+	t.slots = change(t.slots, blocksIn(slots, l.pool.BlockSize))
+	t.reserved = change(t.reserved, reserved)
+	t.reservedSlots = change(t.reservedSlots, reservedSlots)
 }
 
 // tally is what a node has of a pool.
@@ -46,7 +63,7 @@ type tally struct {
 }
 
 func newLedger(pool Pool, position int, reserved *reservations) *ledger {
-	l := &ledger{pool: pool, position: position, reserved: reserved, nodes: map[name]*tally{}, variable: map[string]*Block{}, shared: map[netip.Prefix]int{}}
+	l := &ledger{pool: pool, position: position, reserved: reserved, nodes: map[name]*tally{}, variable: map[string]*Block{}}
 	if pool.CIDR.IsValid() {
 		l.size = addresses.Power(l.hostBits(pool.CIDR.Bits()))
 		l.slots = blocksIn(pool.CIDR, pool.BlockSize)
@@ -68,19 +85,19 @@ func (l *ledger) gives(use string) bool {
 
 func (l *ledger) automatic() bool { return l.pool.AssignmentMode == calicometric.AssignmentAutomatic }
 
-// countBlock adds a block of the pool, or takes it out.
-func (l *ledger) countBlock(blockName string, b blockEntry, sign int) {
+// countBlock adds a block of the pool, or takes it out. So many of its addresses are neither allocated nor reserved.
+func (l *ledger) countBlock(blockName string, b *Block, assignable, sign int) {
 	allocated := b.size() - b.freeCount()
 	l.blocks += sign
 	l.allocated += sign * allocated
-	l.assignable += sign * b.assignable
+	l.assignable += sign * assignable
 	l.uses[UseOther] += sign * int(b.lost)
 	owner := unnamed
 	if b.ownerKind == ownerHost {
 		owner = b.owner
 		l.at(owner, func(t *tally) {
 			t.blocks += int32(sign)
-			t.assignable += int32(sign * b.assignable)
+			t.assignable += int32(sign * assignable)
 		})
 	} else {
 		l.unowned += sign
@@ -105,15 +122,13 @@ func (l *ledger) countBlock(blockName string, b blockEntry, sign int) {
 	case sign < 0:
 		delete(l.variable, blockName)
 	case b.cooling != nil || b.empty(0):
-		l.variable[blockName] = b.Block
+		l.variable[blockName] = b
 	}
 }
 
 // countAffinity adds an affinity of a node, or takes it out.
 func (l *ledger) countAffinity(node name, sign int) {
-	if node != unnamed {
-		l.at(node, func(t *tally) { t.affinities += int32(sign) })
-	}
+	l.at(node, func(t *tally) { t.affinities += int32(sign) })
 }
 
 // at changes the tally of a node, and forgets one that is all zeros.
@@ -129,38 +144,40 @@ func (l *ledger) at(node name, change func(*tally)) {
 	}
 }
 
-// touch takes the slots of a block, or gives them back.
+// touch takes the slot of a block, or gives it back.
 func (l *ledger) touch(block netip.Prefix, sign int) {
-	size := l.pool.BlockSize
-	if size < l.pool.CIDR.Bits() {
-		return // a disabled pool that is smaller than its blocks has no slot
+	if block.Bits() != l.pool.BlockSize {
+		l.odd += sign
+		return
 	}
-	if block.Bits() > size {
-		block, _ = block.Addr().Prefix(size)
-		before := l.shared[block]
-		l.shared[block] = before + sign
-		if l.shared[block] == 0 {
-			delete(l.shared, block)
+	l.taken.change(block, l, sign)
+}
+
+// takenBy are the slots that blocks of any size lie in, for a pool that has odd ones, as one has that was made anew with another block size.
+func (l *ledger) takenBy(blocks map[string]*Block) taken {
+	var slots netipx.IPSetBuilder
+	for _, b := range blocks {
+		slot := b.cidr
+		if !l.pool.CIDR.Overlaps(slot) || slot.Bits() < l.pool.CIDR.Bits() {
+			continue
 		}
-		if before != 0 && before+sign != 0 {
-			return
+		if slot.Bits() > l.pool.BlockSize {
+			slot, _ = slot.Addr().Prefix(l.pool.BlockSize)
 		}
+		slots.AddPrefix(slot)
 	}
-	change := addresses.Count.Plus
-	if sign < 0 {
-		change = addresses.Count.Minus
+	var sum taken
+	set, _ := slots.IPSet() // of prefixes that are valid
+	for _, part := range set.Prefixes() {
+		sum.change(part, l, +1)
 	}
-	reserved, reservedSlots := l.reserved.within(block, size)
-	l.taken = change(l.taken, blocksIn(block, size))
-	l.takenReserved = change(l.takenReserved, reserved)
-	l.takenReservedSlots = change(l.takenReservedSlots, reservedSlots)
+	return sum
 }
 
 // unclaimed are the slots that no block takes: those that can be claimed, their addresses that are not reserved, and the slots that are reserved whole.
-func (l *ledger) unclaimed() (free, freeAddresses, reserved addresses.Count) {
-	reserved = l.reservedSlots.Minus(l.takenReservedSlots)
-	free = l.slots.Minus(l.taken).Minus(reserved)
+func (l *ledger) unclaimed(t taken) (free, freeAddresses, reserved addresses.Count) {
+	left := l.slots.Minus(t.slots)
+	reserved = l.reservedSlots.Minus(t.reservedSlots)
 	// What is reserved outside the slots that are taken lies in slots that are reserved whole or in part.
-	outside := l.slots.Minus(l.taken).ShiftLeft(l.hostBits(l.pool.BlockSize))
-	return free, outside.Minus(l.reservedSize.Minus(l.takenReserved)), reserved
+	return left.Minus(reserved), left.ShiftLeft(l.hostBits(l.pool.BlockSize)).Minus(l.reservedSize.Minus(t.reserved)), reserved
 }
