@@ -10,6 +10,13 @@ const (
 	IPPoolReserved = "ipam_ippool_reserved"
 	// AllocationsInUse is the number of addresses allocated to a workload or tunnel. Labels: ippool, node.
 	AllocationsInUse = "ipam_allocations_in_use"
+	// AllocationsBorrowed is how many of them are from a block that is another node's. Labels: ippool, node.
+	AllocationsBorrowed = "ipam_allocations_borrowed"
+	// Blocks is the number of blocks that are a node's. Labels: ippool, node.
+	Blocks = "ipam_blocks"
+
+	// IPAMPrefix is what the names of all of them begin with, those too that only kube-controllers knows.
+	IPAMPrefix = "ipam_"
 )
 
 // What the receiver says of a pool.
@@ -78,6 +85,14 @@ const (
 	UnknownNode = "unknown_node"
 	// NoAffinity has blocks that are no node's.
 	NoAffinity = "no_affinity"
+)
+
+// Values of LabelNode that are sums, where the receiver is asked not to tell all nodes apart. No node of Kubernetes can have a name with an underscore.
+const (
+	// AllNodes is the sum of all nodes, and of what is no node's.
+	AllNodes = "all_nodes"
+	// OtherNodes is the sum of the nodes that have no series of their own.
+	OtherNodes = "other_nodes"
 )
 
 // Resource attributes, as OpenTelemetry's semantic conventions name them.

@@ -144,9 +144,13 @@ func (c *Config) resources() []calicoapi.Resource {
 	if c.Mode != ModeCluster {
 		return resources
 	}
-	resources = append(resources, calicoapi.IPPools, calicoapi.Installations)
+	resources = append(resources, calicoapi.Installations)
+	if c.ipamSource() != IPAMOff {
+		resources = append(resources, calicoapi.IPPools)
+	}
 	m := c.Metrics
-	if m.CalicoClusterInfo.Enabled || m.CalicoDatastoreReady.Enabled {
+	// The account stands still while ClusterInformation says that the datastore is not ready.
+	if m.CalicoClusterInfo.Enabled || m.CalicoDatastoreReady.Enabled || c.watchesIPAM() {
 		resources = append(resources, calicoapi.ClusterInformations)
 	}
 	if m.CalicoTigeraStatus.Enabled {

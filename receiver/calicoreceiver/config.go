@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -27,8 +26,6 @@ const (
 	// ModeStatic scrapes the endpoints that the configuration names, and asks no API server.
 	ModeStatic Mode = "static"
 )
-
-var modes = []Mode{ModeCluster, ModeNode, ModeStatic}
 
 const (
 	defaultCollectionInterval = 30 * time.Second
@@ -79,6 +76,9 @@ type Config struct {
 	Goldmane        ComponentConfig `mapstructure:"goldmane"`
 	Operator        ComponentConfig `mapstructure:"operator"`
 
+	// IPAM is the account of Calico's addresses.
+	IPAM IPAMConfig `mapstructure:"ipam"`
+
 	// Metrics switches the receiver's own metrics on and off.
 	Metrics metadata.MetricsConfig `mapstructure:"metrics"`
 
@@ -115,6 +115,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, prefixed(string(name), err))
 		}
 	}
+	if err := c.IPAM.validateIn(c.Mode); err != nil {
+		errs = append(errs, prefixed("ipam", err))
+	}
 	return errors.Join(errs...)
 }
 
@@ -133,13 +136,7 @@ func prefixed(key string, err error) error {
 
 func (c *Config) validateMode() error {
 	var errs []error
-	if !slices.Contains(modes, c.Mode) {
-		names := make([]string, len(modes))
-		for i, m := range modes {
-			names[i] = string(m)
-		}
-		errs = append(errs, fmt.Errorf("mode: %q is not one of: %s", string(c.Mode), strings.Join(names, ", ")))
-	}
+	errs = append(errs, oneOf("mode", c.Mode, ModeCluster, ModeNode, ModeStatic))
 	switch {
 	case c.Mode == ModeNode && c.Node == "":
 		errs = append(errs, errors.New("node: must name the node that mode: node observes, as in ${env:K8S_NODE_NAME}"))

@@ -28,6 +28,7 @@ func TestDefaultConfigIsValid(t *testing.T) {
 	require.Equal(t, 30*time.Second, cfg.CollectionInterval)
 	require.Equal(t, discovery.Components(), cfg.scope())
 	require.Equal(t, []string{"calico-system", "kube-system", "tigera-operator"}, cfg.namespaces())
+	require.Equal(t, IPAMConfig{Source: IPAMAuto, NodeDetail: NodeDetailFull}, cfg.IPAM)
 }
 
 func TestNamespacesReplaceTheDefault(t *testing.T) {
@@ -80,7 +81,7 @@ func TestOnlyClusterModeReadsWhatHoldsForTheCluster(t *testing.T) {
 		calicoapi.ClusterInformations, calicoapi.TigeraStatuses, calicoapi.CalicoNodeStatuses,
 	}, cfg.resources())
 	off := map[string]any{"enabled": false}
-	cfg, err = load(t, map[string]any{"metrics": map[string]any{
+	cfg, err = load(t, map[string]any{"ipam": map[string]any{"source": "scrape"}, "metrics": map[string]any{
 		"calico_tigera_status": off, "calico_cluster_info": off, "calico_datastore_ready": off, "calico_bgp_peers": off, "calico_bgp_peer_down": off,
 		"calico_bgp_agent_down": off, "calico_node_status_age_seconds": off, "calico_node_status_stale": off,
 	}})
@@ -88,6 +89,10 @@ func TestOnlyClusterModeReadsWhatHoldsForTheCluster(t *testing.T) {
 	require.ElementsMatch(t, []calicoapi.Resource{
 		calicoapi.FelixConfigurations, calicoapi.KubeControllersConfigurations, calicoapi.IPPools, calicoapi.Installations,
 	}, cfg.resources(), "what no metric needs is not watched")
+	cfg.IPAM.Source = IPAMAuto
+	require.Contains(t, cfg.resources(), calicoapi.ClusterInformations, "the account asks whether the datastore is ready")
+	cfg.IPAM.Source = IPAMOff
+	require.NotContains(t, cfg.resources(), calicoapi.IPPools)
 	cfg, err = load(t, map[string]any{"mode": "node", "node": "n1"})
 	require.NoError(t, err)
 	require.Equal(t, []calicoapi.Resource{calicoapi.FelixConfigurations}, cfg.resources())
@@ -190,6 +195,18 @@ func TestBadConfigNamesTheKey(t *testing.T) {
 			"rule that cannot be read", map[string]any{"felix": map[string]any{"metric_relabel_configs": []any{map[string]any{"action": "explode"}}}},
 			[]string{"felix", "metric_relabel_configs[0]"},
 		},
+		{"a source of addresses that does not exist", map[string]any{"ipam": map[string]any{"source": "etcd"}}, []string{"ipam.source", `"etcd"`, "datastore"}},
+		{
+			"the datastore as a source outside of cluster mode", map[string]any{"mode": "node", "node": "n1", "ipam": map[string]any{"source": "datastore"}},
+			[]string{"ipam.source", "mode: cluster"},
+		},
+		{"a detail that does not exist", map[string]any{"ipam": map[string]any{"node_detail": ""}}, []string{"ipam.node_detail", "nonzero"}},
+		{"a negative number of nodes", map[string]any{"ipam": map[string]any{"top_nodes": -1}}, []string{"ipam.top_nodes", "-1"}},
+		{
+			"nodes one by one and none at all", map[string]any{"ipam": map[string]any{"node_detail": "none", "top_nodes": 5}},
+			[]string{"ipam.top_nodes", "node_detail: none"},
+		},
+		{"unknown key of the account", map[string]any{"ipam": map[string]any{"top_node": 5}}, []string{"top_node"}},
 		{"empty namespace", map[string]any{"namespaces": []any{""}}, []string{"namespaces"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 // `go test ./receiver/calicoreceiver -run TestTables -update` writes the tables anew.
-var update = flag.Bool("update", false, "write the generated tables of the docs")
+var update = flag.Bool("update", false, "write the golden files and the generated tables of the docs")
 
 func TestTablesOfTheDocsAreThoseOfTheCode(t *testing.T) {
 	var reasons strings.Builder

@@ -25,6 +25,7 @@ func createDefaultConfig() component.Config {
 		AuthType:           kubeclient.ServiceAccount,
 		Mode:               ModeCluster,
 		CollectionInterval: defaultCollectionInterval,
+		IPAM:               defaultIPAMConfig(),
 		Metrics:            metadata.DefaultMetricsConfig(),
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/nodestatus"
 )
@@ -23,21 +24,35 @@ const unknown = "unknown"
 // facts writes what the receiver itself knows as metrics: all points of one moment, under the jobs calico-ipam and calico-cluster.
 type facts struct {
 	builder *metadata.MetricsBuilder
+	ipam    *ipamFacts
 	// node is that of node mode, and instance what tells this receiver's series from those of another of the same cluster; both may be empty.
 	node, instance string
 }
 
-func newFacts(config metadata.MetricsConfig, set receiver.Settings, node, instance string) *facts {
-	builder := metadata.NewDefaultMetricsBuilderConfig()
-	builder.Metrics = config
-	return &facts{builder: metadata.NewMetricsBuilder(builder, set), node: node, instance: instance}
+func newFacts(config *Config, set receiver.Settings, instance string) *facts {
+	builderConfig := metadata.NewDefaultMetricsBuilderConfig()
+	builderConfig.Metrics = config.Metrics
+	builder := metadata.NewMetricsBuilder(builderConfig, set)
+	return &facts{
+		builder: builder,
+		ipam:    &ipamFacts{logger: set.Logger, builder: builder, detail: nodeDetail{mode: config.IPAM.NodeDetail, top: config.IPAM.TopNodes}},
+		node:    config.Node, instance: instance,
+	}
 }
 
 // write makes the metrics of one moment.
-func (f *facts) write(now time.Time, snapshot cluster.Snapshot, endpoints []discovery.Endpoint) pmetric.Metrics {
+func (f *facts) write(now time.Time, snapshot cluster.Snapshot, account cluster.IPAM, endpoints []discovery.Endpoint) pmetric.Metrics {
 	ts := pcommon.NewTimestampFromTime(now)
-	for _, pool := range snapshot.Pools {
-		f.pool(ts, pool)
+	if account.State == cluster.AccountReady {
+		// The pools of the account, so that they are those of its numbers.
+		for _, pool := range account.Report.Pools {
+			f.pool(ts, pool.Pool)
+		}
+		f.ipam.write(ts, account)
+	} else {
+		for _, pool := range snapshot.Pools {
+			f.pool(ts, pool)
+		}
 	}
 	f.builder.EmitForResource(metadata.WithResource(f.resource(calicometric.JobIPAM, snapshot.UID)))
 
@@ -69,7 +84,7 @@ func (f *facts) resource(job, uid string) pcommon.Resource {
 	return resource
 }
 
-func (f *facts) pool(ts pcommon.Timestamp, pool calicoapi.IPPool) {
+func (f *facts) pool(ts pcommon.Timestamp, pool ipam.Pool) {
 	f.builder.RecordCalicoIpamPoolInfoDataPoint(ts, 1, pool.Name, pool.CIDR.String(), metadata.MapAttributeIPFamily[pool.Family()],
 		int64(pool.BlockSize), metadata.MapAttributeState[pool.State], strings.Join(pool.AllowedUses, ","), pool.AssignmentMode, pool.Encapsulation)
 }

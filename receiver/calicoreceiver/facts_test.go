@@ -13,14 +13,15 @@ import (
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/nodestatus"
 )
 
 var moment = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
-func pool(name, cidr, state string) calicoapi.IPPool {
-	return calicoapi.IPPool{
+func pool(name, cidr, state string) ipam.Pool {
+	return ipam.Pool{
 		Name: name, CIDR: netip.MustParsePrefix(cidr), BlockSize: 26, State: state,
 		AllowedUses: []string{"Tunnel", "Workload"}, AssignmentMode: "Automatic", Encapsulation: "None",
 	}
@@ -49,7 +50,7 @@ func TestFactsOfACluster(t *testing.T) {
 			Installation: &discovery.Installation{CNI: "AmazonVPC"},
 			Pods:         []discovery.Pod{{App: "calico-node", Node: "a", Running: true}},
 		},
-		Pools: []calicoapi.IPPool{{
+		Pools: []ipam.Pool{{
 			Name: "v6", CIDR: netip.MustParsePrefix("fd00:10:244::/48"), BlockSize: 122, State: "terminating",
 			AllowedUses: []string{"LoadBalancer"}, AssignmentMode: "Manual", Encapsulation: "VXLAN",
 		}},
@@ -64,8 +65,8 @@ func TestFactsOfACluster(t *testing.T) {
 			{Name: "b", Node: "b", ReportsBGP: true, Period: 10 * time.Second, Updated: moment.Add(-time.Minute), V4: nodestatus.Family{Established: 2}, V6: nodestatus.Family{Established: 2}},
 		},
 	}
-	f := newFacts(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type), "", "")
-	md := f.write(moment, snapshot, []discovery.Endpoint{
+	f := newFacts(createDefaultConfig().(*Config), receivertest.NewNopSettings(metadata.Type), "")
+	md := f.write(moment, snapshot, cluster.IPAM{}, []discovery.Endpoint{
 		{Component: discovery.Felix, State: discovery.Scraped, Reason: discovery.ReasonOK},
 		{Component: discovery.Felix, State: discovery.Scraped, Reason: discovery.ReasonOK},
 	})
@@ -106,8 +107,10 @@ func TestFactsOfACluster(t *testing.T) {
 }
 
 func TestFactsOfANodeAreToldApartByItsName(t *testing.T) {
-	f := newFacts(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type), "node-1", "node-1")
-	md := f.write(moment, cluster.Snapshot{UID: "4711"}, []discovery.Endpoint{{Component: discovery.Felix, State: discovery.Scraped, Reason: discovery.ReasonOK}})
+	config := createDefaultConfig().(*Config)
+	config.Node = "node-1"
+	f := newFacts(config, receivertest.NewNopSettings(metadata.Type), "node-1")
+	md := f.write(moment, cluster.Snapshot{UID: "4711"}, cluster.IPAM{}, []discovery.Endpoint{{Component: discovery.Felix, State: discovery.Scraped, Reason: discovery.ReasonOK}})
 	require.Equal(t, 1, md.ResourceMetrics().Len(), "what is not known is left out")
 	require.Equal(t, map[string]any{"service.name": "calico-cluster", "service.instance.id": "node-1", "k8s.node.name": "node-1"},
 		md.ResourceMetrics().At(0).Resource().Attributes().AsRaw())
@@ -116,19 +119,19 @@ func TestFactsOfANodeAreToldApartByItsName(t *testing.T) {
 func TestMetricsOfTheReceiverCanBeSwitchedOff(t *testing.T) {
 	cfg, err := load(t, map[string]any{"metrics": map[string]any{"calico_ipam_pool_info": map[string]any{"enabled": false}}})
 	require.NoError(t, err)
-	f := newFacts(cfg.Metrics, receivertest.NewNopSettings(metadata.Type), "", "")
-	require.Zero(t, f.write(moment, cluster.Snapshot{Pools: []calicoapi.IPPool{pool("a", "10.0.0.0/16", "enabled")}}, nil).DataPointCount())
+	f := newFacts(cfg, receivertest.NewNopSettings(metadata.Type), "")
+	require.Zero(t, f.write(moment, cluster.Snapshot{Pools: []ipam.Pool{pool("a", "10.0.0.0/16", "enabled")}}, cluster.IPAM{}, nil).DataPointCount())
 }
 
 func TestSeriesThatAreNotThereAnyMoreEndOnce(t *testing.T) {
-	f := newFacts(metadata.DefaultMetricsConfig(), receivertest.NewNopSettings(metadata.Type), "", "")
+	f := newFacts(createDefaultConfig().(*Config), receivertest.NewNopSettings(metadata.Type), "")
 	e := newEnded()
 	delivered := true
 	now := moment
-	write := func(endpoints []discovery.Endpoint, pools ...calicoapi.IPPool) map[string]bool {
+	write := func(endpoints []discovery.Endpoint, pools ...ipam.Pool) map[string]bool {
 		now = now.Add(time.Minute)
 		ts := pcommon.NewTimestampFromTime(now)
-		md := f.write(now, cluster.Snapshot{UID: "u", Pools: pools}, endpoints)
+		md := f.write(now, cluster.Snapshot{UID: "u", Pools: pools}, cluster.IPAM{}, endpoints)
 		e.mark(md, ts)
 		if delivered {
 			sent := pmetric.NewMetrics()

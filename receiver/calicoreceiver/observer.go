@@ -15,9 +15,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/scrape"
 )
@@ -39,10 +39,14 @@ type observer struct {
 	scope   []discovery.Component
 	clients map[discovery.Component]discovery.Client
 	next    *identified
+	scraped *oneSource
 	scraper *scrape.Scraper
 	facts   *facts
 	ended   *ended
 	watcher *cluster.Watcher // nil in mode static
+	account cluster.IPAM     // as it was last reported; pending where none is kept
+	frozen  frozen
+	invalid *invalid // nil where no account is kept
 
 	known     cluster.Snapshot
 	isKnown   bool
@@ -56,25 +60,24 @@ type observer struct {
 func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
 	o := &observer{
 		calicoReceiver: r,
-		scope:          r.config.scope(),
+		scope:          r.config.explained(),
 		clients:        r.config.clients(),
 		next:           &identified{next: r.next, clusterName: r.config.ClusterName},
 		ended:          newEnded(),
 	}
+	o.scraped = newOneSource(o.next, r.config.passing(o.account))
 	instance := ""
 	switch r.config.Mode {
-	case ModeCluster:
-		// One receiver speaks for the cluster, and its pools are told apart by the cluster alone.
-		o.scope = append(o.scope, discovery.IPAM)
+	case ModeCluster: // one receiver speaks for the cluster, and its series are told apart by the cluster alone
 	case ModeNode:
 		instance = r.config.Node
 	case ModeStatic:
 		// Empty where the host has no name.
 		instance, _ = os.Hostname()
 	}
-	o.facts = newFacts(r.config.Metrics, r.set, r.config.Node, instance)
+	o.facts = newFacts(r.config, r.set, instance)
 	var err error
-	if o.scraper, err = scrape.New(ctx, r.set, r.config.jobs(), o.next); err != nil {
+	if o.scraper, err = scrape.New(ctx, r.set, r.config.jobs(), o.scraped); err != nil {
 		return nil, err
 	}
 	if r.config.Mode == ModeStatic {
@@ -87,8 +90,16 @@ func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
 	if r.config.Mode == ModeNode {
 		options.Redetect = redetectNode
 	}
+	if r.config.watchesIPAM() {
+		options.IPAM = &cluster.IPAMOptions{Namespaces: r.config.Metrics.CalicoIpamNamespaceAllocations.Enabled}
+	}
 	if o.watcher, err = cluster.New(r.api, options, r.set.Logger); err != nil {
 		return nil, errors.Join(err, o.scraper.Shutdown(ctx))
+	}
+	if r.config.watchesIPAM() {
+		if o.invalid, err = newInvalid(r.set.TelemetrySettings); err != nil {
+			return nil, errors.Join(err, o.scraper.Shutdown(ctx))
+		}
 	}
 	return o, nil
 }
@@ -102,6 +113,9 @@ func (o *observer) run(ctx context.Context) {
 			o.set.Logger.Error("cannot stop to scrape", zap.Error(err))
 		}
 	}()
+	if o.invalid != nil {
+		defer o.invalid.end()
+	}
 	var changed <-chan struct{}
 	if o.watcher != nil {
 		changed = o.watcher.Changed()
@@ -137,7 +151,7 @@ func (o *observer) run(ctx context.Context) {
 	}
 }
 
-func samePool(a, b calicoapi.IPPool) bool { return reflect.DeepEqual(a, b) }
+func samePool(a, b ipam.Pool) bool { return reflect.DeepEqual(a, b) }
 
 // refresh takes over what the cluster says now.
 func (o *observer) refresh(ctx context.Context) {
@@ -269,13 +283,41 @@ func (o *observer) logChanges(endpoints []discovery.Endpoint) {
 	}
 }
 
+// takeAccount takes over the account of the cluster's addresses of a moment, if one is kept.
+func (o *observer) takeAccount(now time.Time) {
+	if !o.config.watchesIPAM() {
+		return
+	}
+	read := o.watcher.IPAM(now)
+	o.invalid.set(read.Invalid)
+	account := o.frozen.account(read, o.known.ClusterInformation)
+	if account.State != o.account.State {
+		o.logAccount(account)
+	}
+	o.account = account
+	o.scraped.pass(o.config.passing(account))
+}
+
+// logAccount says where the numbers come from from now on.
+func (o *observer) logAccount(account cluster.IPAM) {
+	switch account.State {
+	case cluster.AccountPending:
+	case cluster.AccountReady:
+		o.set.Logger.Info("Calico's addresses are counted from its datastore")
+	case cluster.AccountUnavailable:
+		o.set.Logger.Info("Calico's addresses cannot be counted from its datastore",
+			zap.String("ipam.source", string(o.config.IPAM.Source)), zap.String("missing", account.Missing))
+	}
+}
+
 // report sends the receiver's own metrics.
 func (o *observer) report(ctx context.Context) {
 	if !o.isKnown {
 		return
 	}
 	now := time.Now()
-	md := o.facts.write(now, o.known, o.endpoints)
+	o.takeAccount(now)
+	md := o.facts.write(now, o.known, o.account, o.endpoints)
 	o.ended.mark(md, pcommon.NewTimestampFromTime(now))
 	count := md.DataPointCount()
 	if count == 0 {

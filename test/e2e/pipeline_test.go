@@ -67,6 +67,10 @@ func poolNumbers(t *testing.T, prom promv1.API) {
 		require.True(t, ok, "one value of %s for %s", metric, pool)
 		return value
 	}
+	usable := func(pool string) float64 {
+		return derived("ipam_ippool_size", pool) - derived("ipam_ippool_reserved", pool)
+	}
+	require.InDelta(t, 16, derived("ipam_ippool_reserved", halfUsedPool), 0)
 	for pool, want := range map[string]struct{ cidr, family string }{
 		halfUsedPool:     {"192.168.0.0/24", "IPv4"},
 		fullPool:         {"10.50.0.0/27", "IPv4"},
@@ -74,9 +78,9 @@ func poolNumbers(t *testing.T, prom promv1.API) {
 		disabledPool:     {"10.60.0.0/24", "IPv4"},
 		loadBalancerPool: {"10.70.0.0/26", "IPv4"},
 	} {
-		used, size := sum("ipam_allocations_in_use", pool), derived("ipam_ippool_size", pool)
-		require.InDelta(t, used/size, derived("calico_ipam_pool_utilization_ratio", pool), 1e-12, pool)
-		require.InDelta(t, size-used, derived("calico_ipam_pool_available", pool), size*1e-12, pool)
+		used, all := sum("ipam_allocations_in_use", pool), usable(pool)
+		require.InDelta(t, used/all, derived("calico_ipam_pool_utilization_ratio", pool), 1e-12, pool)
+		require.InDelta(t, all-used, derived("calico_ipam_pool_available", pool), all*1e-12, pool)
 		vector, err := query(t.Context(), prom, selector("calico_ipam_pool_utilization_ratio", clusterName, pool))
 		require.NoError(t, err)
 		require.EqualValues(t, want.cidr, vector[0].Metric["cidr"])
@@ -93,10 +97,10 @@ func poolNumbers(t *testing.T, prom promv1.API) {
 
 	// Disabled and LoadBalancer pools are not for pods, and families do not mix.
 	used := sum("ipam_allocations_in_use", halfUsedPool) + sum("ipam_allocations_in_use", fullPool)
-	size := derived("ipam_ippool_size", halfUsedPool) + derived("ipam_ippool_size", fullPool)
+	total := usable(halfUsedPool) + usable(fullPool)
 	ipv4, ok := one(t, prom, fmt.Sprintf(`calico_ipam_cluster_utilization_ratio{k8s_cluster_name=%q,ip_family="IPv4"}`, clusterName))
 	require.True(t, ok)
-	require.InDelta(t, used/size, ipv4, 1e-12)
+	require.InDelta(t, used/total, ipv4, 1e-12)
 
 	// The query that is in circulation reads nothing while a pool is full.
 	popular, ok := one(t, prom, fmt.Sprintf(`sum(ipam_allocations_in_use{k8s_cluster_name=%[1]q}) / sum(ipam_ippool_size{k8s_cluster_name=%[1]q}) * 100`, clusterName))

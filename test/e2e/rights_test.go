@@ -18,6 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -163,6 +164,9 @@ func TestEachRightThatIsShippedIsUsedAndMissedByName(t *testing.T) {
 		if taken.Resources[0] == "configmaps" && taken.namespace != "calico-system" {
 			continue // no pod there takes a setting from a ConfigMap
 		}
+		if taken.Resources[0] == nativeConfig {
+			continue // the data is not in its group
+		}
 		others := slices.Delete(slices.Clone(rights), i, i+1)
 		t.Run("without "+taken.missing(taken.Verbs[0]), func(t *testing.T) {
 			t.Parallel()
@@ -177,6 +181,27 @@ func TestEachRightThatIsShippedIsUsedAndMissedByName(t *testing.T) {
 			})
 		}
 	}
+}
+
+// nativeConfig has another name in the group of native CRDs than in the other, where it is ipamconfigs. All else is called the same in both.
+const nativeConfig = "ipamconfigurations"
+
+// TestRightOfTheConfigurationInNativeCRDsIsUsedAndMissedByName has the data of IPAM move to the group of native CRDs.
+func TestRightOfTheConfigurationInNativeCRDsIsUsedAndMissedByName(t *testing.T) {
+	const name, group, missing = "native-config", "projectcalico.org", "list " + nativeConfig + ".projectcalico.org"
+	lab.Define(t, "migration.projectcalico.org", "v1", "DatastoreMigration", "datastoremigrations")
+	migration := lab.Create(t, "datastoremigrations", "migration.projectcalico.org/v1", "DatastoreMigration", "v1-to-v3", map[string]any{})
+	for plural, kind := range map[string]string{"ipamblocks": "IPAMBlock", "ippools": "IPPool", nativeConfig: "IPAMConfiguration"} {
+		lab.Define(t, group, "v3", kind, plural)
+	}
+	migration.Object["status"] = map[string]any{"phase": "Converged"}
+	_, err := lab.Dynamic(t).Resource(schema.GroupVersionResource{Group: "migration.projectcalico.org", Version: "v1", Resource: "datastoremigrations"}).
+		Update(t.Context(), migration, metav1.UpdateOptions{})
+	require.NoError(t, err)
+	rights := shippedRights(t, "cluster.yaml", "operator.yaml")
+	others := slices.DeleteFunc(slices.Clone(rights), func(r right) bool { return r.Resources[0] == nativeConfig })
+	require.Len(t, others, len(rights)-1)
+	withoutRight(t, prometheus(t), name, others, rights, missing)
 }
 
 // missing is how the receiver names one verb of a right.

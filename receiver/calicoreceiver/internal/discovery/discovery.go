@@ -19,7 +19,7 @@ const (
 	KubeControllers Component = "kube_controllers"
 	Goldmane        Component = "goldmane"
 	Operator        Component = "operator"
-	// IPAM is Calico's address management. It has no endpoint of its own: its IP pools are read from the Kubernetes API.
+	// IPAM is Calico's address management. It has no endpoint of its own: its pools and blocks are read from the Kubernetes API.
 	IPAM Component = "ipam"
 )
 

@@ -13,7 +13,7 @@ type State string
 
 // The states of an endpoint. Reasons tells the reasons of each.
 const (
-	// Scraped endpoints are targets; of IPAM it means that the IP pools are read.
+	// Scraped endpoints are targets; of IPAM it means that what it is counted from is read.
 	Scraped State = "scraped"
 	// Disabled components have no metrics server; the reason names the setting to change.
 	Disabled State = "disabled"

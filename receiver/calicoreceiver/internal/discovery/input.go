@@ -63,6 +63,8 @@ type Input struct {
 	APIFails bool
 	// Pools is the number of IPPools.
 	Pools Readable[int]
+	// BlocksMissing is the right that is missing to read the IPAM blocks; empty where they can be read, and where they are not asked for.
+	BlocksMissing string
 	// Clients is what the receiver's configuration can do for the components' TLS.
 	Clients map[Component]Client
 }

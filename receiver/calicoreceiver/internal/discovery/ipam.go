@@ -2,8 +2,8 @@ package discovery
 
 import "strconv"
 
-// ipam says whether Calico manages the addresses of the cluster's pods, and whether its pools can be read. Who does manage them is asked first: the
-// resources of Calico's address management may be there all the same.
+// ipam says whether Calico manages the addresses of the cluster's pods, and whether its pools and blocks can be read. Who does manage them is asked
+// first: the resources of Calico's address management may be there all the same.
 func ipam(in Input) Endpoint {
 	e := Endpoint{Component: IPAM}
 	if in.Installation != nil {
@@ -16,6 +16,9 @@ func ipam(in Input) Endpoint {
 	switch {
 	case in.Pools.Missing != "":
 		return e.with(Forbidden, in.Pools.Missing, "the IP pools are not known without: "+in.Pools.Missing)
+	case in.BlocksMissing != "":
+		return e.with(Forbidden, in.BlocksMissing, "the blocks are not known, or as they were read last, without: "+in.BlocksMissing+
+			"; where none were read, ipam.source: auto uses kube-controllers' own metrics instead")
 	case !in.CalicoInstalled:
 		return e.with(Absent, ReasonNoCalico, "the API server serves none of Calico's resources")
 	case in.APIFails:

@@ -7,7 +7,7 @@ import (
 )
 
 func TestIPAM(t *testing.T) {
-	const listPools = "list ippools.crd.projectcalico.org"
+	const listPools, listBlocks = "list ippools.crd.projectcalico.org", "list ipamblocks.crd.projectcalico.org"
 	policyOnly := felixPod(v("CALICO_NETWORKING_BACKEND", "none"))
 	canal := onHost(pod("canal", "calico-node"))
 	sidecar := felixPod()
@@ -23,6 +23,12 @@ func TestIPAM(t *testing.T) {
 		{"without Calico there is none", Input{}, "absent no_calico"},
 		{"Calico with an etcd of its own has none in the API server", Input{Pods: []Pod{felixPod()}}, "absent no_calico"},
 		{"pools that may not be read", Input{CalicoInstalled: true, Pools: Readable[int]{Missing: listPools}}, "forbidden " + listPools},
+		{"blocks that may not be read", Input{CalicoInstalled: true, Pools: pools(1), BlocksMissing: listBlocks}, "forbidden " + listBlocks},
+		{
+			"without its pools the blocks of Calico say nothing",
+			Input{CalicoInstalled: true, Pools: Readable[int]{Missing: listPools}, BlocksMissing: listBlocks}, "forbidden " + listPools,
+		},
+		{"blocks of who does not give the addresses", Input{CalicoInstalled: true, BlocksMissing: listBlocks, Installation: &Installation{CNI: "AmazonVPC"}}, "unsupported aws_vpc_cni"},
 		{"an Installation with Calico's own", Input{CalicoInstalled: true, Pools: pools(1), Installation: &Installation{CNI: "Calico", IPAM: "Calico"}}, "scraped ok"},
 		{"an Installation that says nothing has Calico's own", Input{CalicoInstalled: true, Pools: pools(1), Installation: &Installation{}}, "scraped ok"},
 		{"AWS, whatever pools there are", Input{CalicoInstalled: true, Pools: pools(1), Installation: &Installation{CNI: "AmazonVPC", IPAM: "AmazonVPC"}}, "unsupported aws_vpc_cni"},

@@ -69,7 +69,7 @@ func withIPAM() []Component { return append(Components(), IPAM) }
 func scrapedReasons() []ReasonDoc {
 	return []ReasonDoc{{
 		Scraped, withIPAM(), ReasonOK,
-		"The endpoint is a target; of `ipam`, the IP pools are read from the Kubernetes API.",
+		"The endpoint is a target; of `ipam`, pools and blocks are read from the Kubernetes API, with `ipam.source: scrape` the pools alone.",
 		"Nothing is to be done.",
 	}}
 }
@@ -165,6 +165,7 @@ func tlsFileReasons() []ReasonDoc {
 }
 
 func otherReasons() []ReasonDoc {
+	const canI = "Add the right to the role of the collector's service account. `kubectl auth can-i <verb> <resource> --as=system:serviceaccount:<namespace>:<name>` tells whether it has it."
 	withTLS := []Component{Felix, Typha, Operator}
 	return []ReasonDoc{
 		{
@@ -178,9 +179,14 @@ func otherReasons() []ReasonDoc {
 			"Wait; if it stays so, `kubectl describe pod` tells why.",
 		},
 		{
-			Forbidden, withIPAM(), ReasonMissingRight,
+			Forbidden, Components(), ReasonMissingRight,
 			"Pods, or settings that decide, may not be read; the reason is the right that is missing, as in `list felixconfigurations.crd.projectcalico.org`, or a request that has failed from the start.",
-			"Add the right to the role of the collector's service account. `kubectl auth can-i <verb> <resource> --as=system:serviceaccount:<namespace>:<name>` tells whether it has it.",
+			canI,
+		},
+		{
+			Forbidden, []Component{IPAM}, ReasonMissingRight,
+			"Pools or blocks may not be read; the reason is the right that is missing, as in `list ipamblocks.crd.projectcalico.org`. With `ipam.source: auto` the numbers are those that kube-controllers publishes, unless they could be read before; docs/ipam.md.",
+			canI,
 		},
 		{
 			TLSRequired, withTLS, ReasonTLSCAFile,
@@ -200,7 +206,7 @@ func otherReasons() []ReasonDoc {
 		{
 			Blocked, []Component{KubeControllers}, ReasonCalicoSystemTier,
 			"The policies that the operator puts into the tier `calico-system` (before 1.42: `allow-tigera`) let nobody but Calico Enterprise's Prometheus reach kube-controllers (projectcalico/calico#13370). A policy in another namespace, tier `default` or of Kubernetes does not help.",
-			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` on the host network and node of kube-controllers, since Calico lets a node reach its own pods. Until then the IPAM numbers that kube-controllers publishes are missing.",
+			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` on the host network and node of kube-controllers, since Calico lets a node reach its own pods. Until then `ipam_allocations_gc_candidates` and `ipam_allocations_gc_reclamations` are missing, which only kube-controllers knows; with `ipam.source: scrape` all numbers of IPAM are.",
 		},
 		{
 			Unreachable, Components(), ReasonScrapeFailed,
@@ -230,7 +236,7 @@ func otherReasons() []ReasonDoc {
 		{
 			Absent, []Component{IPAM}, ReasonNoCalico,
 			"The API server serves none of Calico's resources. Where pods of Calico run all the same, its data is in an etcd of its own, which the receiver does not read.",
-			"Install Calico, or take the collector out of this cluster. With an etcd, the numbers of IPAM come from the scrapes of kube-controllers alone.",
+			"Install Calico, or take the collector out of this cluster. With an etcd, the numbers of IPAM come from the scrapes of kube-controllers.",
 		},
 		{
 			Absent, []Component{IPAM}, ReasonNoPools,

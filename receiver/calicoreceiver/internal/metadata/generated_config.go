@@ -126,6 +126,206 @@ func (ms *CalicoDatastoreReadyMetricConfig) Unmarshal(parser *confmap.Conf) erro
 	return nil
 }
 
+// CalicoIpamAllocationsMetricConfig provides config for the calico_ipam_allocations metric.
+type CalicoIpamAllocationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamAllocationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamAllocationsLentMetricConfig provides config for the calico_ipam_allocations_lent metric.
+type CalicoIpamAllocationsLentMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamAllocationsLentMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamNamespaceAllocationsMetricConfig provides config for the calico_ipam_namespace_allocations metric.
+type CalicoIpamNamespaceAllocationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamNamespaceAllocationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamNodeAssignableMetricConfig provides config for the calico_ipam_node_assignable metric.
+type CalicoIpamNodeAssignableMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamNodeAssignableMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamNodeBlocksLimitMetricConfig provides config for the calico_ipam_node_blocks_limit metric.
+type CalicoIpamNodeBlocksLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamNodeBlocksLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamOrphanedAllocationsMetricConfig provides config for the calico_ipam_orphaned_allocations metric.
+type CalicoIpamOrphanedAllocationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamOrphanedAllocationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamPoolAllocatedMetricConfig provides config for the calico_ipam_pool_allocated metric.
+type CalicoIpamPoolAllocatedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamPoolAllocatedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamPoolAssignableMetricConfig provides config for the calico_ipam_pool_assignable metric.
+type CalicoIpamPoolAssignableMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamPoolAssignableMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamPoolBlocksMetricConfig provides config for the calico_ipam_pool_blocks metric.
+type CalicoIpamPoolBlocksMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamPoolBlocksMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// CalicoIpamPoolCoolingMetricConfig provides config for the calico_ipam_pool_cooling metric.
+type CalicoIpamPoolCoolingMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamPoolCoolingMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // CalicoIpamPoolInfoMetricConfig provides config for the calico_ipam_pool_info metric.
 type CalicoIpamPoolInfoMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -206,18 +406,133 @@ func (ms *CalicoTigeraStatusMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// IpamAllocationsBorrowedMetricConfig provides config for the ipam_allocations_borrowed metric.
+type IpamAllocationsBorrowedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *IpamAllocationsBorrowedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// IpamAllocationsInUseMetricConfig provides config for the ipam_allocations_in_use metric.
+type IpamAllocationsInUseMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *IpamAllocationsInUseMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// IpamBlocksMetricConfig provides config for the ipam_blocks metric.
+type IpamBlocksMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *IpamBlocksMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// IpamIppoolReservedMetricConfig provides config for the ipam_ippool_reserved metric.
+type IpamIppoolReservedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *IpamIppoolReservedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// IpamIppoolSizeMetricConfig provides config for the ipam_ippool_size metric.
+type IpamIppoolSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *IpamIppoolSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for calico metrics.
 type MetricsConfig struct {
-	CalicoBgpAgentDown         CalicoBgpAgentDownMetricConfig         `mapstructure:"calico_bgp_agent_down"`
-	CalicoBgpPeerDown          CalicoBgpPeerDownMetricConfig          `mapstructure:"calico_bgp_peer_down"`
-	CalicoBgpPeers             CalicoBgpPeersMetricConfig             `mapstructure:"calico_bgp_peers"`
-	CalicoClusterInfo          CalicoClusterInfoMetricConfig          `mapstructure:"calico_cluster_info"`
-	CalicoComponentEndpoints   CalicoComponentEndpointsMetricConfig   `mapstructure:"calico_component_endpoints"`
-	CalicoDatastoreReady       CalicoDatastoreReadyMetricConfig       `mapstructure:"calico_datastore_ready"`
-	CalicoIpamPoolInfo         CalicoIpamPoolInfoMetricConfig         `mapstructure:"calico_ipam_pool_info"`
-	CalicoNodeStatusAgeSeconds CalicoNodeStatusAgeSecondsMetricConfig `mapstructure:"calico_node_status_age_seconds"`
-	CalicoNodeStatusStale      CalicoNodeStatusStaleMetricConfig      `mapstructure:"calico_node_status_stale"`
-	CalicoTigeraStatus         CalicoTigeraStatusMetricConfig         `mapstructure:"calico_tigera_status"`
+	CalicoBgpAgentDown             CalicoBgpAgentDownMetricConfig             `mapstructure:"calico_bgp_agent_down"`
+	CalicoBgpPeerDown              CalicoBgpPeerDownMetricConfig              `mapstructure:"calico_bgp_peer_down"`
+	CalicoBgpPeers                 CalicoBgpPeersMetricConfig                 `mapstructure:"calico_bgp_peers"`
+	CalicoClusterInfo              CalicoClusterInfoMetricConfig              `mapstructure:"calico_cluster_info"`
+	CalicoComponentEndpoints       CalicoComponentEndpointsMetricConfig       `mapstructure:"calico_component_endpoints"`
+	CalicoDatastoreReady           CalicoDatastoreReadyMetricConfig           `mapstructure:"calico_datastore_ready"`
+	CalicoIpamAllocations          CalicoIpamAllocationsMetricConfig          `mapstructure:"calico_ipam_allocations"`
+	CalicoIpamAllocationsLent      CalicoIpamAllocationsLentMetricConfig      `mapstructure:"calico_ipam_allocations_lent"`
+	CalicoIpamNamespaceAllocations CalicoIpamNamespaceAllocationsMetricConfig `mapstructure:"calico_ipam_namespace_allocations"`
+	CalicoIpamNodeAssignable       CalicoIpamNodeAssignableMetricConfig       `mapstructure:"calico_ipam_node_assignable"`
+	CalicoIpamNodeBlocksLimit      CalicoIpamNodeBlocksLimitMetricConfig      `mapstructure:"calico_ipam_node_blocks_limit"`
+	CalicoIpamOrphanedAllocations  CalicoIpamOrphanedAllocationsMetricConfig  `mapstructure:"calico_ipam_orphaned_allocations"`
+	CalicoIpamPoolAllocated        CalicoIpamPoolAllocatedMetricConfig        `mapstructure:"calico_ipam_pool_allocated"`
+	CalicoIpamPoolAssignable       CalicoIpamPoolAssignableMetricConfig       `mapstructure:"calico_ipam_pool_assignable"`
+	CalicoIpamPoolBlocks           CalicoIpamPoolBlocksMetricConfig           `mapstructure:"calico_ipam_pool_blocks"`
+	CalicoIpamPoolCooling          CalicoIpamPoolCoolingMetricConfig          `mapstructure:"calico_ipam_pool_cooling"`
+	CalicoIpamPoolInfo             CalicoIpamPoolInfoMetricConfig             `mapstructure:"calico_ipam_pool_info"`
+	CalicoNodeStatusAgeSeconds     CalicoNodeStatusAgeSecondsMetricConfig     `mapstructure:"calico_node_status_age_seconds"`
+	CalicoNodeStatusStale          CalicoNodeStatusStaleMetricConfig          `mapstructure:"calico_node_status_stale"`
+	CalicoTigeraStatus             CalicoTigeraStatusMetricConfig             `mapstructure:"calico_tigera_status"`
+	IpamAllocationsBorrowed        IpamAllocationsBorrowedMetricConfig        `mapstructure:"ipam_allocations_borrowed"`
+	IpamAllocationsInUse           IpamAllocationsInUseMetricConfig           `mapstructure:"ipam_allocations_in_use"`
+	IpamBlocks                     IpamBlocksMetricConfig                     `mapstructure:"ipam_blocks"`
+	IpamIppoolReserved             IpamIppoolReservedMetricConfig             `mapstructure:"ipam_ippool_reserved"`
+	IpamIppoolSize                 IpamIppoolSizeMetricConfig                 `mapstructure:"ipam_ippool_size"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -240,6 +555,36 @@ func DefaultMetricsConfig() MetricsConfig {
 		CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
 			Enabled: true,
 		},
+		CalicoIpamAllocations: CalicoIpamAllocationsMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamAllocationsLent: CalicoIpamAllocationsLentMetricConfig{
+			Enabled: false,
+		},
+		CalicoIpamNamespaceAllocations: CalicoIpamNamespaceAllocationsMetricConfig{
+			Enabled: false,
+		},
+		CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamOrphanedAllocations: CalicoIpamOrphanedAllocationsMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamPoolAllocated: CalicoIpamPoolAllocatedMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamPoolAssignable: CalicoIpamPoolAssignableMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamPoolBlocks: CalicoIpamPoolBlocksMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamPoolCooling: CalicoIpamPoolCoolingMetricConfig{
+			Enabled: true,
+		},
 		CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
 			Enabled: true,
 		},
@@ -250,6 +595,21 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
+			Enabled: true,
+		},
+		IpamAllocationsBorrowed: IpamAllocationsBorrowedMetricConfig{
+			Enabled: true,
+		},
+		IpamAllocationsInUse: IpamAllocationsInUseMetricConfig{
+			Enabled: true,
+		},
+		IpamBlocks: IpamBlocksMetricConfig{
+			Enabled: true,
+		},
+		IpamIppoolReserved: IpamIppoolReservedMetricConfig{
+			Enabled: true,
+		},
+		IpamIppoolSize: IpamIppoolSizeMetricConfig{
 			Enabled: true,
 		},
 	}

@@ -44,6 +44,36 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
 						Enabled: true,
 					},
+					CalicoIpamAllocations: CalicoIpamAllocationsMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamAllocationsLent: CalicoIpamAllocationsLentMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamNamespaceAllocations: CalicoIpamNamespaceAllocationsMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamOrphanedAllocations: CalicoIpamOrphanedAllocationsMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamPoolAllocated: CalicoIpamPoolAllocatedMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamPoolAssignable: CalicoIpamPoolAssignableMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamPoolBlocks: CalicoIpamPoolBlocksMetricConfig{
+						Enabled: true,
+					},
+					CalicoIpamPoolCooling: CalicoIpamPoolCoolingMetricConfig{
+						Enabled: true,
+					},
 					CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
 						Enabled: true,
 					},
@@ -54,6 +84,21 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 					CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
+						Enabled: true,
+					},
+					IpamAllocationsBorrowed: IpamAllocationsBorrowedMetricConfig{
+						Enabled: true,
+					},
+					IpamAllocationsInUse: IpamAllocationsInUseMetricConfig{
+						Enabled: true,
+					},
+					IpamBlocks: IpamBlocksMetricConfig{
+						Enabled: true,
+					},
+					IpamIppoolReserved: IpamIppoolReservedMetricConfig{
+						Enabled: true,
+					},
+					IpamIppoolSize: IpamIppoolSizeMetricConfig{
 						Enabled: true,
 					},
 				},
@@ -81,6 +126,36 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					CalicoDatastoreReady: CalicoDatastoreReadyMetricConfig{
 						Enabled: false,
 					},
+					CalicoIpamAllocations: CalicoIpamAllocationsMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamAllocationsLent: CalicoIpamAllocationsLentMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamNamespaceAllocations: CalicoIpamNamespaceAllocationsMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamOrphanedAllocations: CalicoIpamOrphanedAllocationsMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamPoolAllocated: CalicoIpamPoolAllocatedMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamPoolAssignable: CalicoIpamPoolAssignableMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamPoolBlocks: CalicoIpamPoolBlocksMetricConfig{
+						Enabled: false,
+					},
+					CalicoIpamPoolCooling: CalicoIpamPoolCoolingMetricConfig{
+						Enabled: false,
+					},
 					CalicoIpamPoolInfo: CalicoIpamPoolInfoMetricConfig{
 						Enabled: false,
 					},
@@ -93,6 +168,21 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					CalicoTigeraStatus: CalicoTigeraStatusMetricConfig{
 						Enabled: false,
 					},
+					IpamAllocationsBorrowed: IpamAllocationsBorrowedMetricConfig{
+						Enabled: false,
+					},
+					IpamAllocationsInUse: IpamAllocationsInUseMetricConfig{
+						Enabled: false,
+					},
+					IpamBlocks: IpamBlocksMetricConfig{
+						Enabled: false,
+					},
+					IpamIppoolReserved: IpamIppoolReservedMetricConfig{
+						Enabled: false,
+					},
+					IpamIppoolSize: IpamIppoolSizeMetricConfig{
+						Enabled: false,
+					},
 				},
 			},
 		},
@@ -100,7 +190,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoBgpAgentDownMetricConfig{}, CalicoBgpPeerDownMetricConfig{}, CalicoBgpPeersMetricConfig{}, CalicoClusterInfoMetricConfig{}, CalicoComponentEndpointsMetricConfig{}, CalicoDatastoreReadyMetricConfig{}, CalicoIpamPoolInfoMetricConfig{}, CalicoNodeStatusAgeSecondsMetricConfig{}, CalicoNodeStatusStaleMetricConfig{}, CalicoTigeraStatusMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoBgpAgentDownMetricConfig{}, CalicoBgpPeerDownMetricConfig{}, CalicoBgpPeersMetricConfig{}, CalicoClusterInfoMetricConfig{}, CalicoComponentEndpointsMetricConfig{}, CalicoDatastoreReadyMetricConfig{}, CalicoIpamAllocationsMetricConfig{}, CalicoIpamAllocationsLentMetricConfig{}, CalicoIpamNamespaceAllocationsMetricConfig{}, CalicoIpamNodeAssignableMetricConfig{}, CalicoIpamNodeBlocksLimitMetricConfig{}, CalicoIpamOrphanedAllocationsMetricConfig{}, CalicoIpamPoolAllocatedMetricConfig{}, CalicoIpamPoolAssignableMetricConfig{}, CalicoIpamPoolBlocksMetricConfig{}, CalicoIpamPoolCoolingMetricConfig{}, CalicoIpamPoolInfoMetricConfig{}, CalicoNodeStatusAgeSecondsMetricConfig{}, CalicoNodeStatusStaleMetricConfig{}, CalicoTigeraStatusMetricConfig{}, IpamAllocationsBorrowedMetricConfig{}, IpamAllocationsInUseMetricConfig{}, IpamBlocksMetricConfig{}, IpamIppoolReservedMetricConfig{}, IpamIppoolSizeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

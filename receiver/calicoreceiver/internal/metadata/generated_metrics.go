@@ -17,6 +17,40 @@ const (
 	AggregationStrategyMax = "max"
 )
 
+// AttributeBlockState specifies the value block_state attribute.
+type AttributeBlockState int
+
+const (
+	_ AttributeBlockState = iota
+	AttributeBlockStateUsed
+	AttributeBlockStateEmpty
+	AttributeBlockStateUnclaimed
+	AttributeBlockStateReserved
+)
+
+// String returns the string representation of the AttributeBlockState.
+func (av AttributeBlockState) String() string {
+	switch av {
+	case AttributeBlockStateUsed:
+		return "used"
+	case AttributeBlockStateEmpty:
+		return "empty"
+	case AttributeBlockStateUnclaimed:
+		return "unclaimed"
+	case AttributeBlockStateReserved:
+		return "reserved"
+	}
+	return ""
+}
+
+// MapAttributeBlockState is a helper map of string to AttributeBlockState attribute value.
+var MapAttributeBlockState = map[string]AttributeBlockState{
+	"used":      AttributeBlockStateUsed,
+	"empty":     AttributeBlockStateEmpty,
+	"unclaimed": AttributeBlockStateUnclaimed,
+	"reserved":  AttributeBlockStateReserved,
+}
+
 // AttributeIPFamily specifies the value ip_family attribute.
 type AttributeIPFamily int
 
@@ -73,6 +107,44 @@ var MapAttributeState = map[string]AttributeState{
 	"terminating": AttributeStateTerminating,
 }
 
+// AttributeUse specifies the value use attribute.
+type AttributeUse int
+
+const (
+	_ AttributeUse = iota
+	AttributeUseWorkload
+	AttributeUseTunnel
+	AttributeUseLoadBalancer
+	AttributeUseWindowsReserved
+	AttributeUseOther
+)
+
+// String returns the string representation of the AttributeUse.
+func (av AttributeUse) String() string {
+	switch av {
+	case AttributeUseWorkload:
+		return "workload"
+	case AttributeUseTunnel:
+		return "tunnel"
+	case AttributeUseLoadBalancer:
+		return "load_balancer"
+	case AttributeUseWindowsReserved:
+		return "windows_reserved"
+	case AttributeUseOther:
+		return "other"
+	}
+	return ""
+}
+
+// MapAttributeUse is a helper map of string to AttributeUse attribute value.
+var MapAttributeUse = map[string]AttributeUse{
+	"workload":         AttributeUseWorkload,
+	"tunnel":           AttributeUseTunnel,
+	"load_balancer":    AttributeUseLoadBalancer,
+	"windows_reserved": AttributeUseWindowsReserved,
+	"other":            AttributeUseOther,
+}
+
 var MetricsInfo = metricsInfo{
 	CalicoBgpAgentDown: metricInfo{
 		Name:       "calico_bgp_agent_down",
@@ -97,6 +169,45 @@ var MetricsInfo = metricsInfo{
 	CalicoDatastoreReady: metricInfo{
 		Name: "calico_datastore_ready",
 	},
+	CalicoIpamAllocations: metricInfo{
+		Name:       "calico_ipam_allocations",
+		Attributes: []string{"ippool", "use"},
+	},
+	CalicoIpamAllocationsLent: metricInfo{
+		Name:       "calico_ipam_allocations_lent",
+		Attributes: []string{"ippool", "node_or_other"},
+	},
+	CalicoIpamNamespaceAllocations: metricInfo{
+		Name:       "calico_ipam_namespace_allocations",
+		Attributes: []string{"namespace"},
+	},
+	CalicoIpamNodeAssignable: metricInfo{
+		Name:       "calico_ipam_node_assignable",
+		Attributes: []string{"node", "ip_family"},
+	},
+	CalicoIpamNodeBlocksLimit: metricInfo{
+		Name:       "calico_ipam_node_blocks_limit",
+		Attributes: []string{"node", "ip_family"},
+	},
+	CalicoIpamOrphanedAllocations: metricInfo{
+		Name: "calico_ipam_orphaned_allocations",
+	},
+	CalicoIpamPoolAllocated: metricInfo{
+		Name:       "calico_ipam_pool_allocated",
+		Attributes: []string{"ippool"},
+	},
+	CalicoIpamPoolAssignable: metricInfo{
+		Name:       "calico_ipam_pool_assignable",
+		Attributes: []string{"ippool"},
+	},
+	CalicoIpamPoolBlocks: metricInfo{
+		Name:       "calico_ipam_pool_blocks",
+		Attributes: []string{"ippool", "block_state"},
+	},
+	CalicoIpamPoolCooling: metricInfo{
+		Name:       "calico_ipam_pool_cooling",
+		Attributes: []string{"ippool"},
+	},
 	CalicoIpamPoolInfo: metricInfo{
 		Name:       "calico_ipam_pool_info",
 		Attributes: []string{"ippool", "cidr", "ip_family", "block_size", "state", "allowed_uses", "assignment_mode", "encapsulation"},
@@ -113,19 +224,54 @@ var MetricsInfo = metricsInfo{
 		Name:       "calico_tigera_status",
 		Attributes: []string{"tigera_component", "condition"},
 	},
+	IpamAllocationsBorrowed: metricInfo{
+		Name:       "ipam_allocations_borrowed",
+		Attributes: []string{"ippool", "node_or_other"},
+	},
+	IpamAllocationsInUse: metricInfo{
+		Name:       "ipam_allocations_in_use",
+		Attributes: []string{"ippool", "node_or_other"},
+	},
+	IpamBlocks: metricInfo{
+		Name:       "ipam_blocks",
+		Attributes: []string{"ippool", "node_or_other"},
+	},
+	IpamIppoolReserved: metricInfo{
+		Name:       "ipam_ippool_reserved",
+		Attributes: []string{"ippool"},
+	},
+	IpamIppoolSize: metricInfo{
+		Name:       "ipam_ippool_size",
+		Attributes: []string{"ippool"},
+	},
 }
 
 type metricsInfo struct {
-	CalicoBgpAgentDown         metricInfo
-	CalicoBgpPeerDown          metricInfo
-	CalicoBgpPeers             metricInfo
-	CalicoClusterInfo          metricInfo
-	CalicoComponentEndpoints   metricInfo
-	CalicoDatastoreReady       metricInfo
-	CalicoIpamPoolInfo         metricInfo
-	CalicoNodeStatusAgeSeconds metricInfo
-	CalicoNodeStatusStale      metricInfo
-	CalicoTigeraStatus         metricInfo
+	CalicoBgpAgentDown             metricInfo
+	CalicoBgpPeerDown              metricInfo
+	CalicoBgpPeers                 metricInfo
+	CalicoClusterInfo              metricInfo
+	CalicoComponentEndpoints       metricInfo
+	CalicoDatastoreReady           metricInfo
+	CalicoIpamAllocations          metricInfo
+	CalicoIpamAllocationsLent      metricInfo
+	CalicoIpamNamespaceAllocations metricInfo
+	CalicoIpamNodeAssignable       metricInfo
+	CalicoIpamNodeBlocksLimit      metricInfo
+	CalicoIpamOrphanedAllocations  metricInfo
+	CalicoIpamPoolAllocated        metricInfo
+	CalicoIpamPoolAssignable       metricInfo
+	CalicoIpamPoolBlocks           metricInfo
+	CalicoIpamPoolCooling          metricInfo
+	CalicoIpamPoolInfo             metricInfo
+	CalicoNodeStatusAgeSeconds     metricInfo
+	CalicoNodeStatusStale          metricInfo
+	CalicoTigeraStatus             metricInfo
+	IpamAllocationsBorrowed        metricInfo
+	IpamAllocationsInUse           metricInfo
+	IpamBlocks                     metricInfo
+	IpamIppoolReserved             metricInfo
+	IpamIppoolSize                 metricInfo
 }
 
 type metricInfo struct {
@@ -455,6 +601,529 @@ func newMetricCalicoDatastoreReady(cfg CalicoDatastoreReadyMetricConfig) metricC
 	return m
 }
 
+type metricCalicoIpamAllocations struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   CalicoIpamAllocationsMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_allocations metric with initial data.
+func (m *metricCalicoIpamAllocations) init() {
+	m.data.SetName("calico_ipam_allocations")
+	m.data.SetDescription("Allocated addresses of the pool by use, without those that cool down.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamAllocations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ippoolAttributeValue string, useAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("use", useAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamAllocations) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamAllocations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamAllocations(cfg CalicoIpamAllocationsMetricConfig) metricCalicoIpamAllocations {
+	m := metricCalicoIpamAllocations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamAllocationsLent struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   CalicoIpamAllocationsLentMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_allocations_lent metric with initial data.
+func (m *metricCalicoIpamAllocationsLent) init() {
+	m.data.SetName("calico_ipam_allocations_lent")
+	m.data.SetDescription("Addresses in the node's blocks that belong to others; no series for 0.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamAllocationsLent) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("node", nodeOrOtherAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamAllocationsLent) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamAllocationsLent) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamAllocationsLent(cfg CalicoIpamAllocationsLentMetricConfig) metricCalicoIpamAllocationsLent {
+	m := metricCalicoIpamAllocationsLent{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamNamespaceAllocations struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   CalicoIpamNamespaceAllocationsMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_namespace_allocations metric with initial data.
+func (m *metricCalicoIpamNamespaceAllocations) init() {
+	m.data.SetName("calico_ipam_namespace_allocations")
+	m.data.SetDescription("Allocated addresses of the pods of a namespace, over all pools.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamNamespaceAllocations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, namespaceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("namespace", namespaceAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamNamespaceAllocations) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamNamespaceAllocations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamNamespaceAllocations(cfg CalicoIpamNamespaceAllocationsMetricConfig) metricCalicoIpamNamespaceAllocations {
+	m := metricCalicoIpamNamespaceAllocations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamNodeAssignable struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   CalicoIpamNodeAssignableMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_node_assignable metric with initial data.
+func (m *metricCalicoIpamNodeAssignable) init() {
+	m.data.SetName("calico_ipam_node_assignable")
+	m.data.SetDescription("Addresses that could be given to a pod on the node now, in its blocks, in those that it can claim, and where that is allowed in those of other nodes.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamNodeAssignable) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, nodeAttributeValue string, ipFamilyAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("ip_family", ipFamilyAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamNodeAssignable) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamNodeAssignable) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamNodeAssignable(cfg CalicoIpamNodeAssignableMetricConfig) metricCalicoIpamNodeAssignable {
+	m := metricCalicoIpamNodeAssignable{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamNodeBlocksLimit struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   CalicoIpamNodeBlocksLimitMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_node_blocks_limit metric with initial data.
+func (m *metricCalicoIpamNodeBlocksLimit) init() {
+	m.data.SetName("calico_ipam_node_blocks_limit")
+	m.data.SetDescription("How many blocks the node may claim.")
+	m.data.SetUnit("{block}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamNodeBlocksLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("ip_family", ipFamilyAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamNodeBlocksLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamNodeBlocksLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamNodeBlocksLimit(cfg CalicoIpamNodeBlocksLimitMetricConfig) metricCalicoIpamNodeBlocksLimit {
+	m := metricCalicoIpamNodeBlocksLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamOrphanedAllocations struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   CalicoIpamOrphanedAllocationsMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_orphaned_allocations metric with initial data.
+func (m *metricCalicoIpamOrphanedAllocations) init() {
+	m.data.SetName("calico_ipam_orphaned_allocations")
+	m.data.SetDescription("Addresses that are allocated in blocks that no pool covers.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricCalicoIpamOrphanedAllocations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamOrphanedAllocations) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamOrphanedAllocations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamOrphanedAllocations(cfg CalicoIpamOrphanedAllocationsMetricConfig) metricCalicoIpamOrphanedAllocations {
+	m := metricCalicoIpamOrphanedAllocations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamPoolAllocated struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   CalicoIpamPoolAllocatedMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_pool_allocated metric with initial data.
+func (m *metricCalicoIpamPoolAllocated) init() {
+	m.data.SetName("calico_ipam_pool_allocated")
+	m.data.SetDescription("Addresses of the pool that are not free in their block, those that cool down among them.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamPoolAllocated) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ippoolAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamPoolAllocated) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamPoolAllocated) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamPoolAllocated(cfg CalicoIpamPoolAllocatedMetricConfig) metricCalicoIpamPoolAllocated {
+	m := metricCalicoIpamPoolAllocated{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamPoolAssignable struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   CalicoIpamPoolAssignableMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_pool_assignable metric with initial data.
+func (m *metricCalicoIpamPoolAssignable) init() {
+	m.data.SetName("calico_ipam_pool_assignable")
+	m.data.SetDescription("Addresses of the pool that could be given to a pod now, neither allocated nor reserved, in blocks that are claimed or can be.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamPoolAssignable) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamPoolAssignable) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamPoolAssignable) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamPoolAssignable(cfg CalicoIpamPoolAssignableMetricConfig) metricCalicoIpamPoolAssignable {
+	m := metricCalicoIpamPoolAssignable{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamPoolBlocks struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   CalicoIpamPoolBlocksMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_pool_blocks metric with initial data.
+func (m *metricCalicoIpamPoolBlocks) init() {
+	m.data.SetName("calico_ipam_pool_blocks")
+	m.data.SetDescription("Blocks of the pool by what has become of them.")
+	m.data.SetUnit("{block}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamPoolBlocks) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string, blockStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("state", blockStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamPoolBlocks) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamPoolBlocks) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamPoolBlocks(cfg CalicoIpamPoolBlocksMetricConfig) metricCalicoIpamPoolBlocks {
+	m := metricCalicoIpamPoolBlocks{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricCalicoIpamPoolCooling struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   CalicoIpamPoolCoolingMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_pool_cooling metric with initial data.
+func (m *metricCalicoIpamPoolCooling) init() {
+	m.data.SetName("calico_ipam_pool_cooling")
+	m.data.SetDescription("Addresses of the pool that were released and are not given out yet (Calico 3.33+).")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamPoolCooling) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ippoolAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamPoolCooling) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamPoolCooling) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamPoolCooling(cfg CalicoIpamPoolCoolingMetricConfig) metricCalicoIpamPoolCooling {
+	m := metricCalicoIpamPoolCooling{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricCalicoIpamPoolInfo struct {
 	data     pmetric.Metric                 // data buffer for generated metric.
 	config   CalicoIpamPoolInfoMetricConfig // metric config provided by user.
@@ -671,24 +1340,302 @@ func newMetricCalicoTigeraStatus(cfg CalicoTigeraStatusMetricConfig) metricCalic
 	return m
 }
 
+type metricIpamAllocationsBorrowed struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   IpamAllocationsBorrowedMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills ipam_allocations_borrowed metric with initial data.
+func (m *metricIpamAllocationsBorrowed) init() {
+	m.data.SetName("ipam_allocations_borrowed")
+	m.data.SetDescription("Addresses in use on the node that are from a block of another node.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricIpamAllocationsBorrowed) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("node", nodeOrOtherAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricIpamAllocationsBorrowed) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricIpamAllocationsBorrowed) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricIpamAllocationsBorrowed(cfg IpamAllocationsBorrowedMetricConfig) metricIpamAllocationsBorrowed {
+	m := metricIpamAllocationsBorrowed{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricIpamAllocationsInUse struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   IpamAllocationsInUseMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills ipam_allocations_in_use metric with initial data.
+func (m *metricIpamAllocationsInUse) init() {
+	m.data.SetName("ipam_allocations_in_use")
+	m.data.SetDescription("Addresses in use on the node, by pods, tunnels and all else that has a handle.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricIpamAllocationsInUse) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("node", nodeOrOtherAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricIpamAllocationsInUse) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricIpamAllocationsInUse) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricIpamAllocationsInUse(cfg IpamAllocationsInUseMetricConfig) metricIpamAllocationsInUse {
+	m := metricIpamAllocationsInUse{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricIpamBlocks struct {
+	data     pmetric.Metric         // data buffer for generated metric.
+	config   IpamBlocksMetricConfig // metric config provided by user.
+	capacity int                    // max observed number of data points added to the metric.
+}
+
+// init fills ipam_blocks metric with initial data.
+func (m *metricIpamBlocks) init() {
+	m.data.SetName("ipam_blocks")
+	m.data.SetDescription("Blocks that the node has claimed; no series for 0.")
+	m.data.SetUnit("{block}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricIpamBlocks) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+	dp.Attributes().PutStr("node", nodeOrOtherAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricIpamBlocks) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricIpamBlocks) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricIpamBlocks(cfg IpamBlocksMetricConfig) metricIpamBlocks {
+	m := metricIpamBlocks{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricIpamIppoolReserved struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   IpamIppoolReservedMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills ipam_ippool_reserved metric with initial data.
+func (m *metricIpamIppoolReserved) init() {
+	m.data.SetName("ipam_ippool_reserved")
+	m.data.SetDescription("Addresses of the pool that an IPReservation covers, allocated or not.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricIpamIppoolReserved) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricIpamIppoolReserved) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricIpamIppoolReserved) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricIpamIppoolReserved(cfg IpamIppoolReservedMetricConfig) metricIpamIppoolReserved {
+	m := metricIpamIppoolReserved{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricIpamIppoolSize struct {
+	data     pmetric.Metric             // data buffer for generated metric.
+	config   IpamIppoolSizeMetricConfig // metric config provided by user.
+	capacity int                        // max observed number of data points added to the metric.
+}
+
+// init fills ipam_ippool_size metric with initial data.
+func (m *metricIpamIppoolSize) init() {
+	m.data.SetName("ipam_ippool_size")
+	m.data.SetDescription("All addresses of the pool.")
+	m.data.SetUnit("{address}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricIpamIppoolSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ippool", ippoolAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricIpamIppoolSize) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricIpamIppoolSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricIpamIppoolSize(cfg IpamIppoolSizeMetricConfig) metricIpamIppoolSize {
+	m := metricIpamIppoolSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                           MetricsBuilderConfig // config of the metrics builder.
-	startTime                        pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                  int                  // maximum observed number of metrics per resource.
-	metricsBuffer                    pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                        component.BuildInfo  // contains version information.
-	metricCalicoBgpAgentDown         metricCalicoBgpAgentDown
-	metricCalicoBgpPeerDown          metricCalicoBgpPeerDown
-	metricCalicoBgpPeers             metricCalicoBgpPeers
-	metricCalicoClusterInfo          metricCalicoClusterInfo
-	metricCalicoComponentEndpoints   metricCalicoComponentEndpoints
-	metricCalicoDatastoreReady       metricCalicoDatastoreReady
-	metricCalicoIpamPoolInfo         metricCalicoIpamPoolInfo
-	metricCalicoNodeStatusAgeSeconds metricCalicoNodeStatusAgeSeconds
-	metricCalicoNodeStatusStale      metricCalicoNodeStatusStale
-	metricCalicoTigeraStatus         metricCalicoTigeraStatus
+	config                               MetricsBuilderConfig // config of the metrics builder.
+	startTime                            pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                      int                  // maximum observed number of metrics per resource.
+	metricsBuffer                        pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                            component.BuildInfo  // contains version information.
+	metricCalicoBgpAgentDown             metricCalicoBgpAgentDown
+	metricCalicoBgpPeerDown              metricCalicoBgpPeerDown
+	metricCalicoBgpPeers                 metricCalicoBgpPeers
+	metricCalicoClusterInfo              metricCalicoClusterInfo
+	metricCalicoComponentEndpoints       metricCalicoComponentEndpoints
+	metricCalicoDatastoreReady           metricCalicoDatastoreReady
+	metricCalicoIpamAllocations          metricCalicoIpamAllocations
+	metricCalicoIpamAllocationsLent      metricCalicoIpamAllocationsLent
+	metricCalicoIpamNamespaceAllocations metricCalicoIpamNamespaceAllocations
+	metricCalicoIpamNodeAssignable       metricCalicoIpamNodeAssignable
+	metricCalicoIpamNodeBlocksLimit      metricCalicoIpamNodeBlocksLimit
+	metricCalicoIpamOrphanedAllocations  metricCalicoIpamOrphanedAllocations
+	metricCalicoIpamPoolAllocated        metricCalicoIpamPoolAllocated
+	metricCalicoIpamPoolAssignable       metricCalicoIpamPoolAssignable
+	metricCalicoIpamPoolBlocks           metricCalicoIpamPoolBlocks
+	metricCalicoIpamPoolCooling          metricCalicoIpamPoolCooling
+	metricCalicoIpamPoolInfo             metricCalicoIpamPoolInfo
+	metricCalicoNodeStatusAgeSeconds     metricCalicoNodeStatusAgeSeconds
+	metricCalicoNodeStatusStale          metricCalicoNodeStatusStale
+	metricCalicoTigeraStatus             metricCalicoTigeraStatus
+	metricIpamAllocationsBorrowed        metricIpamAllocationsBorrowed
+	metricIpamAllocationsInUse           metricIpamAllocationsInUse
+	metricIpamBlocks                     metricIpamBlocks
+	metricIpamIppoolReserved             metricIpamIppoolReserved
+	metricIpamIppoolSize                 metricIpamIppoolSize
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -710,20 +1657,35 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                           mbc,
-		startTime:                        pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                    pmetric.NewMetrics(),
-		buildInfo:                        settings.BuildInfo,
-		metricCalicoBgpAgentDown:         newMetricCalicoBgpAgentDown(mbc.Metrics.CalicoBgpAgentDown),
-		metricCalicoBgpPeerDown:          newMetricCalicoBgpPeerDown(mbc.Metrics.CalicoBgpPeerDown),
-		metricCalicoBgpPeers:             newMetricCalicoBgpPeers(mbc.Metrics.CalicoBgpPeers),
-		metricCalicoClusterInfo:          newMetricCalicoClusterInfo(mbc.Metrics.CalicoClusterInfo),
-		metricCalicoComponentEndpoints:   newMetricCalicoComponentEndpoints(mbc.Metrics.CalicoComponentEndpoints),
-		metricCalicoDatastoreReady:       newMetricCalicoDatastoreReady(mbc.Metrics.CalicoDatastoreReady),
-		metricCalicoIpamPoolInfo:         newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
-		metricCalicoNodeStatusAgeSeconds: newMetricCalicoNodeStatusAgeSeconds(mbc.Metrics.CalicoNodeStatusAgeSeconds),
-		metricCalicoNodeStatusStale:      newMetricCalicoNodeStatusStale(mbc.Metrics.CalicoNodeStatusStale),
-		metricCalicoTigeraStatus:         newMetricCalicoTigeraStatus(mbc.Metrics.CalicoTigeraStatus),
+		config:                               mbc,
+		startTime:                            pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                        pmetric.NewMetrics(),
+		buildInfo:                            settings.BuildInfo,
+		metricCalicoBgpAgentDown:             newMetricCalicoBgpAgentDown(mbc.Metrics.CalicoBgpAgentDown),
+		metricCalicoBgpPeerDown:              newMetricCalicoBgpPeerDown(mbc.Metrics.CalicoBgpPeerDown),
+		metricCalicoBgpPeers:                 newMetricCalicoBgpPeers(mbc.Metrics.CalicoBgpPeers),
+		metricCalicoClusterInfo:              newMetricCalicoClusterInfo(mbc.Metrics.CalicoClusterInfo),
+		metricCalicoComponentEndpoints:       newMetricCalicoComponentEndpoints(mbc.Metrics.CalicoComponentEndpoints),
+		metricCalicoDatastoreReady:           newMetricCalicoDatastoreReady(mbc.Metrics.CalicoDatastoreReady),
+		metricCalicoIpamAllocations:          newMetricCalicoIpamAllocations(mbc.Metrics.CalicoIpamAllocations),
+		metricCalicoIpamAllocationsLent:      newMetricCalicoIpamAllocationsLent(mbc.Metrics.CalicoIpamAllocationsLent),
+		metricCalicoIpamNamespaceAllocations: newMetricCalicoIpamNamespaceAllocations(mbc.Metrics.CalicoIpamNamespaceAllocations),
+		metricCalicoIpamNodeAssignable:       newMetricCalicoIpamNodeAssignable(mbc.Metrics.CalicoIpamNodeAssignable),
+		metricCalicoIpamNodeBlocksLimit:      newMetricCalicoIpamNodeBlocksLimit(mbc.Metrics.CalicoIpamNodeBlocksLimit),
+		metricCalicoIpamOrphanedAllocations:  newMetricCalicoIpamOrphanedAllocations(mbc.Metrics.CalicoIpamOrphanedAllocations),
+		metricCalicoIpamPoolAllocated:        newMetricCalicoIpamPoolAllocated(mbc.Metrics.CalicoIpamPoolAllocated),
+		metricCalicoIpamPoolAssignable:       newMetricCalicoIpamPoolAssignable(mbc.Metrics.CalicoIpamPoolAssignable),
+		metricCalicoIpamPoolBlocks:           newMetricCalicoIpamPoolBlocks(mbc.Metrics.CalicoIpamPoolBlocks),
+		metricCalicoIpamPoolCooling:          newMetricCalicoIpamPoolCooling(mbc.Metrics.CalicoIpamPoolCooling),
+		metricCalicoIpamPoolInfo:             newMetricCalicoIpamPoolInfo(mbc.Metrics.CalicoIpamPoolInfo),
+		metricCalicoNodeStatusAgeSeconds:     newMetricCalicoNodeStatusAgeSeconds(mbc.Metrics.CalicoNodeStatusAgeSeconds),
+		metricCalicoNodeStatusStale:          newMetricCalicoNodeStatusStale(mbc.Metrics.CalicoNodeStatusStale),
+		metricCalicoTigeraStatus:             newMetricCalicoTigeraStatus(mbc.Metrics.CalicoTigeraStatus),
+		metricIpamAllocationsBorrowed:        newMetricIpamAllocationsBorrowed(mbc.Metrics.IpamAllocationsBorrowed),
+		metricIpamAllocationsInUse:           newMetricIpamAllocationsInUse(mbc.Metrics.IpamAllocationsInUse),
+		metricIpamBlocks:                     newMetricIpamBlocks(mbc.Metrics.IpamBlocks),
+		metricIpamIppoolReserved:             newMetricIpamIppoolReserved(mbc.Metrics.IpamIppoolReserved),
+		metricIpamIppoolSize:                 newMetricIpamIppoolSize(mbc.Metrics.IpamIppoolSize),
 	}
 
 	for _, op := range options {
@@ -795,10 +1757,25 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricCalicoClusterInfo.emit(ils.Metrics())
 	mb.metricCalicoComponentEndpoints.emit(ils.Metrics())
 	mb.metricCalicoDatastoreReady.emit(ils.Metrics())
+	mb.metricCalicoIpamAllocations.emit(ils.Metrics())
+	mb.metricCalicoIpamAllocationsLent.emit(ils.Metrics())
+	mb.metricCalicoIpamNamespaceAllocations.emit(ils.Metrics())
+	mb.metricCalicoIpamNodeAssignable.emit(ils.Metrics())
+	mb.metricCalicoIpamNodeBlocksLimit.emit(ils.Metrics())
+	mb.metricCalicoIpamOrphanedAllocations.emit(ils.Metrics())
+	mb.metricCalicoIpamPoolAllocated.emit(ils.Metrics())
+	mb.metricCalicoIpamPoolAssignable.emit(ils.Metrics())
+	mb.metricCalicoIpamPoolBlocks.emit(ils.Metrics())
+	mb.metricCalicoIpamPoolCooling.emit(ils.Metrics())
 	mb.metricCalicoIpamPoolInfo.emit(ils.Metrics())
 	mb.metricCalicoNodeStatusAgeSeconds.emit(ils.Metrics())
 	mb.metricCalicoNodeStatusStale.emit(ils.Metrics())
 	mb.metricCalicoTigeraStatus.emit(ils.Metrics())
+	mb.metricIpamAllocationsBorrowed.emit(ils.Metrics())
+	mb.metricIpamAllocationsInUse.emit(ils.Metrics())
+	mb.metricIpamBlocks.emit(ils.Metrics())
+	mb.metricIpamIppoolReserved.emit(ils.Metrics())
+	mb.metricIpamIppoolSize.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -850,6 +1827,56 @@ func (mb *MetricsBuilder) RecordCalicoDatastoreReadyDataPoint(ts pcommon.Timesta
 	mb.metricCalicoDatastoreReady.recordDataPoint(mb.startTime, ts, val)
 }
 
+// RecordCalicoIpamAllocationsDataPoint adds a data point to calico_ipam_allocations metric.
+func (mb *MetricsBuilder) RecordCalicoIpamAllocationsDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string, useAttributeValue AttributeUse) {
+	mb.metricCalicoIpamAllocations.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, useAttributeValue.String())
+}
+
+// RecordCalicoIpamAllocationsLentDataPoint adds a data point to calico_ipam_allocations_lent metric.
+func (mb *MetricsBuilder) RecordCalicoIpamAllocationsLentDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	mb.metricCalicoIpamAllocationsLent.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, nodeOrOtherAttributeValue)
+}
+
+// RecordCalicoIpamNamespaceAllocationsDataPoint adds a data point to calico_ipam_namespace_allocations metric.
+func (mb *MetricsBuilder) RecordCalicoIpamNamespaceAllocationsDataPoint(ts pcommon.Timestamp, val int64, namespaceAttributeValue string) {
+	mb.metricCalicoIpamNamespaceAllocations.recordDataPoint(mb.startTime, ts, val, namespaceAttributeValue)
+}
+
+// RecordCalicoIpamNodeAssignableDataPoint adds a data point to calico_ipam_node_assignable metric.
+func (mb *MetricsBuilder) RecordCalicoIpamNodeAssignableDataPoint(ts pcommon.Timestamp, val float64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily) {
+	mb.metricCalicoIpamNodeAssignable.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String())
+}
+
+// RecordCalicoIpamNodeBlocksLimitDataPoint adds a data point to calico_ipam_node_blocks_limit metric.
+func (mb *MetricsBuilder) RecordCalicoIpamNodeBlocksLimitDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily) {
+	mb.metricCalicoIpamNodeBlocksLimit.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String())
+}
+
+// RecordCalicoIpamOrphanedAllocationsDataPoint adds a data point to calico_ipam_orphaned_allocations metric.
+func (mb *MetricsBuilder) RecordCalicoIpamOrphanedAllocationsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricCalicoIpamOrphanedAllocations.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordCalicoIpamPoolAllocatedDataPoint adds a data point to calico_ipam_pool_allocated metric.
+func (mb *MetricsBuilder) RecordCalicoIpamPoolAllocatedDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string) {
+	mb.metricCalicoIpamPoolAllocated.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue)
+}
+
+// RecordCalicoIpamPoolAssignableDataPoint adds a data point to calico_ipam_pool_assignable metric.
+func (mb *MetricsBuilder) RecordCalicoIpamPoolAssignableDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	mb.metricCalicoIpamPoolAssignable.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue)
+}
+
+// RecordCalicoIpamPoolBlocksDataPoint adds a data point to calico_ipam_pool_blocks metric.
+func (mb *MetricsBuilder) RecordCalicoIpamPoolBlocksDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string, blockStateAttributeValue AttributeBlockState) {
+	mb.metricCalicoIpamPoolBlocks.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, blockStateAttributeValue.String())
+}
+
+// RecordCalicoIpamPoolCoolingDataPoint adds a data point to calico_ipam_pool_cooling metric.
+func (mb *MetricsBuilder) RecordCalicoIpamPoolCoolingDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string) {
+	mb.metricCalicoIpamPoolCooling.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue)
+}
+
 // RecordCalicoIpamPoolInfoDataPoint adds a data point to calico_ipam_pool_info metric.
 func (mb *MetricsBuilder) RecordCalicoIpamPoolInfoDataPoint(ts pcommon.Timestamp, val int64, ippoolAttributeValue string, cidrAttributeValue string, ipFamilyAttributeValue AttributeIPFamily, blockSizeAttributeValue int64, stateAttributeValue AttributeState, allowedUsesAttributeValue string, assignmentModeAttributeValue string, encapsulationAttributeValue string) {
 	mb.metricCalicoIpamPoolInfo.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, cidrAttributeValue, ipFamilyAttributeValue.String(), blockSizeAttributeValue, stateAttributeValue.String(), allowedUsesAttributeValue, assignmentModeAttributeValue, encapsulationAttributeValue)
@@ -868,6 +1895,31 @@ func (mb *MetricsBuilder) RecordCalicoNodeStatusStaleDataPoint(ts pcommon.Timest
 // RecordCalicoTigeraStatusDataPoint adds a data point to calico_tigera_status metric.
 func (mb *MetricsBuilder) RecordCalicoTigeraStatusDataPoint(ts pcommon.Timestamp, val int64, tigeraComponentAttributeValue string, conditionAttributeValue string) {
 	mb.metricCalicoTigeraStatus.recordDataPoint(mb.startTime, ts, val, tigeraComponentAttributeValue, conditionAttributeValue)
+}
+
+// RecordIpamAllocationsBorrowedDataPoint adds a data point to ipam_allocations_borrowed metric.
+func (mb *MetricsBuilder) RecordIpamAllocationsBorrowedDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	mb.metricIpamAllocationsBorrowed.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, nodeOrOtherAttributeValue)
+}
+
+// RecordIpamAllocationsInUseDataPoint adds a data point to ipam_allocations_in_use metric.
+func (mb *MetricsBuilder) RecordIpamAllocationsInUseDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	mb.metricIpamAllocationsInUse.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, nodeOrOtherAttributeValue)
+}
+
+// RecordIpamBlocksDataPoint adds a data point to ipam_blocks metric.
+func (mb *MetricsBuilder) RecordIpamBlocksDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string, nodeOrOtherAttributeValue string) {
+	mb.metricIpamBlocks.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue, nodeOrOtherAttributeValue)
+}
+
+// RecordIpamIppoolReservedDataPoint adds a data point to ipam_ippool_reserved metric.
+func (mb *MetricsBuilder) RecordIpamIppoolReservedDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	mb.metricIpamIppoolReserved.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue)
+}
+
+// RecordIpamIppoolSizeDataPoint adds a data point to ipam_ippool_size metric.
+func (mb *MetricsBuilder) RecordIpamIppoolSizeDataPoint(ts pcommon.Timestamp, val float64, ippoolAttributeValue string) {
+	mb.metricIpamIppoolSize.recordDataPoint(mb.startTime, ts, val, ippoolAttributeValue)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

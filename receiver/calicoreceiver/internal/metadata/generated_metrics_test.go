@@ -77,6 +77,36 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordCalicoDatastoreReadyDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordCalicoIpamAllocationsDataPoint(ts, 1, "ippool-val", AttributeUseWorkload)
+
+			allMetricsCount++
+			mb.RecordCalicoIpamAllocationsLentDataPoint(ts, 1, "ippool-val", "node_or_other-val")
+
+			allMetricsCount++
+			mb.RecordCalicoIpamNamespaceAllocationsDataPoint(ts, 1, "namespace-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamNodeAssignableDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamNodeBlocksLimitDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamOrphanedAllocationsDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamPoolAllocatedDataPoint(ts, 1, "ippool-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamPoolAssignableDataPoint(ts, 1, "ippool-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamPoolBlocksDataPoint(ts, 1, "ippool-val", AttributeBlockStateUsed)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordCalicoIpamPoolCoolingDataPoint(ts, 1, "ippool-val")
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordCalicoIpamPoolInfoDataPoint(ts, 1, "ippool-val", "cidr-val", AttributeIPFamilyIPv4, 10, AttributeStateEnabled, "allowed_uses-val", "assignment_mode-val", "encapsulation-val")
 			defaultMetricsCount++
 			allMetricsCount++
@@ -87,6 +117,21 @@ func TestMetricsBuilder(t *testing.T) {
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordCalicoTigeraStatusDataPoint(ts, 1, "tigera_component-val", "condition-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordIpamAllocationsBorrowedDataPoint(ts, 1, "ippool-val", "node_or_other-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordIpamAllocationsInUseDataPoint(ts, 1, "ippool-val", "node_or_other-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordIpamBlocksDataPoint(ts, 1, "ippool-val", "node_or_other-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordIpamIppoolReservedDataPoint(ts, 1, "ippool-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordIpamIppoolSizeDataPoint(ts, 1, "ippool-val")
 
 			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
@@ -239,6 +284,168 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "calico_ipam_allocations":
+					assert.False(t, validatedMetrics["calico_ipam_allocations"], "Found a duplicate in the metrics slice: calico_ipam_allocations")
+					validatedMetrics["calico_ipam_allocations"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Allocated addresses of the pool by use, without those that cool down.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					useAttrVal, ok := dp.Attributes().Get("use")
+					assert.True(t, ok)
+					assert.Equal(t, "workload", useAttrVal.Str())
+				case "calico_ipam_allocations_lent":
+					assert.False(t, validatedMetrics["calico_ipam_allocations_lent"], "Found a duplicate in the metrics slice: calico_ipam_allocations_lent")
+					validatedMetrics["calico_ipam_allocations_lent"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses in the node's blocks that belong to others; no series for 0.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					nodeOrOtherAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node_or_other-val", nodeOrOtherAttrVal.Str())
+				case "calico_ipam_namespace_allocations":
+					assert.False(t, validatedMetrics["calico_ipam_namespace_allocations"], "Found a duplicate in the metrics slice: calico_ipam_namespace_allocations")
+					validatedMetrics["calico_ipam_namespace_allocations"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Allocated addresses of the pods of a namespace, over all pools.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					namespaceAttrVal, ok := dp.Attributes().Get("namespace")
+					assert.True(t, ok)
+					assert.Equal(t, "namespace-val", namespaceAttrVal.Str())
+				case "calico_ipam_node_assignable":
+					assert.False(t, validatedMetrics["calico_ipam_node_assignable"], "Found a duplicate in the metrics slice: calico_ipam_node_assignable")
+					validatedMetrics["calico_ipam_node_assignable"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses that could be given to a pod on the node now, in its blocks, in those that it can claim, and where that is allowed in those of other nodes.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
+					assert.True(t, ok)
+					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
+				case "calico_ipam_node_blocks_limit":
+					assert.False(t, validatedMetrics["calico_ipam_node_blocks_limit"], "Found a duplicate in the metrics slice: calico_ipam_node_blocks_limit")
+					validatedMetrics["calico_ipam_node_blocks_limit"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "How many blocks the node may claim.", mi.Description())
+					assert.Equal(t, "{block}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
+					assert.True(t, ok)
+					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
+				case "calico_ipam_orphaned_allocations":
+					assert.False(t, validatedMetrics["calico_ipam_orphaned_allocations"], "Found a duplicate in the metrics slice: calico_ipam_orphaned_allocations")
+					validatedMetrics["calico_ipam_orphaned_allocations"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses that are allocated in blocks that no pool covers.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "calico_ipam_pool_allocated":
+					assert.False(t, validatedMetrics["calico_ipam_pool_allocated"], "Found a duplicate in the metrics slice: calico_ipam_pool_allocated")
+					validatedMetrics["calico_ipam_pool_allocated"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses of the pool that are not free in their block, those that cool down among them.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+				case "calico_ipam_pool_assignable":
+					assert.False(t, validatedMetrics["calico_ipam_pool_assignable"], "Found a duplicate in the metrics slice: calico_ipam_pool_assignable")
+					validatedMetrics["calico_ipam_pool_assignable"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses of the pool that could be given to a pod now, neither allocated nor reserved, in blocks that are claimed or can be.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+				case "calico_ipam_pool_blocks":
+					assert.False(t, validatedMetrics["calico_ipam_pool_blocks"], "Found a duplicate in the metrics slice: calico_ipam_pool_blocks")
+					validatedMetrics["calico_ipam_pool_blocks"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Blocks of the pool by what has become of them.", mi.Description())
+					assert.Equal(t, "{block}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					blockStateAttrVal, ok := dp.Attributes().Get("state")
+					assert.True(t, ok)
+					assert.Equal(t, "used", blockStateAttrVal.Str())
+				case "calico_ipam_pool_cooling":
+					assert.False(t, validatedMetrics["calico_ipam_pool_cooling"], "Found a duplicate in the metrics slice: calico_ipam_pool_cooling")
+					validatedMetrics["calico_ipam_pool_cooling"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses of the pool that were released and are not given out yet (Calico 3.33+).", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
 				case "calico_ipam_pool_info":
 					assert.False(t, validatedMetrics["calico_ipam_pool_info"], "Found a duplicate in the metrics slice: calico_ipam_pool_info")
 					validatedMetrics["calico_ipam_pool_info"] = true
@@ -323,6 +530,90 @@ func TestMetricsBuilder(t *testing.T) {
 					conditionAttrVal, ok := dp.Attributes().Get("condition")
 					assert.True(t, ok)
 					assert.Equal(t, "condition-val", conditionAttrVal.Str())
+				case "ipam_allocations_borrowed":
+					assert.False(t, validatedMetrics["ipam_allocations_borrowed"], "Found a duplicate in the metrics slice: ipam_allocations_borrowed")
+					validatedMetrics["ipam_allocations_borrowed"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses in use on the node that are from a block of another node.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					nodeOrOtherAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node_or_other-val", nodeOrOtherAttrVal.Str())
+				case "ipam_allocations_in_use":
+					assert.False(t, validatedMetrics["ipam_allocations_in_use"], "Found a duplicate in the metrics slice: ipam_allocations_in_use")
+					validatedMetrics["ipam_allocations_in_use"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses in use on the node, by pods, tunnels and all else that has a handle.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					nodeOrOtherAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node_or_other-val", nodeOrOtherAttrVal.Str())
+				case "ipam_blocks":
+					assert.False(t, validatedMetrics["ipam_blocks"], "Found a duplicate in the metrics slice: ipam_blocks")
+					validatedMetrics["ipam_blocks"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Blocks that the node has claimed; no series for 0.", mi.Description())
+					assert.Equal(t, "{block}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+					nodeOrOtherAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node_or_other-val", nodeOrOtherAttrVal.Str())
+				case "ipam_ippool_reserved":
+					assert.False(t, validatedMetrics["ipam_ippool_reserved"], "Found a duplicate in the metrics slice: ipam_ippool_reserved")
+					validatedMetrics["ipam_ippool_reserved"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Addresses of the pool that an IPReservation covers, allocated or not.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
+				case "ipam_ippool_size":
+					assert.False(t, validatedMetrics["ipam_ippool_size"], "Found a duplicate in the metrics slice: ipam_ippool_size")
+					validatedMetrics["ipam_ippool_size"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "All addresses of the pool.", mi.Description())
+					assert.Equal(t, "{address}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ippoolAttrVal, ok := dp.Attributes().Get("ippool")
+					assert.True(t, ok)
+					assert.Equal(t, "ippool-val", ippoolAttrVal.Str())
 				}
 			}
 		})

@@ -1,0 +1,117 @@
+package calicoreceiver
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
+)
+
+// IPAMSource says where the numbers of Calico's IP address management come from.
+type IPAMSource string
+
+const (
+	// IPAMAuto is IPAMDatastore where pools and blocks can be read, else IPAMScrape, as in the modes node and static.
+	IPAMAuto IPAMSource = "auto"
+	// IPAMDatastore computes them from the Kubernetes API. What kube-controllers publishes of them does not enter the pipeline.
+	IPAMDatastore IPAMSource = "datastore"
+	// IPAMScrape takes them from the metrics of kube-controllers. Of the Kubernetes API only the pools are read.
+	IPAMScrape IPAMSource = "scrape"
+	// IPAMOff is that there are none.
+	IPAMOff IPAMSource = "off"
+)
+
+// NodeDetail says how finely the numbers of a pool are told apart by node.
+type NodeDetail string
+
+const (
+	// NodeDetailFull has a series for every pool and node, also with 0, as kube-controllers has.
+	NodeDetailFull NodeDetail = "full"
+	// NodeDetailNonzero leaves out those with 0.
+	NodeDetailNonzero NodeDetail = "nonzero"
+	// NodeDetailNone has one series a pool.
+	NodeDetailNone NodeDetail = "none"
+)
+
+// IPAMConfig is what a user can say of the account of Calico's addresses.
+type IPAMConfig struct {
+	// Source says where the numbers come from. IPAMDatastore needs mode cluster.
+	Source IPAMSource `mapstructure:"source"`
+
+	// NodeDetail says how finely the numbers of a pool are told apart by node.
+	NodeDetail NodeDetail `mapstructure:"node_detail"`
+
+	// TopNodes is how many nodes of each pool have series of their own, those with the most addresses in use; the others are one. 0 is all.
+	TopNodes int `mapstructure:"top_nodes"`
+}
+
+func defaultIPAMConfig() IPAMConfig { return IPAMConfig{Source: IPAMAuto, NodeDetail: NodeDetailFull} }
+
+// validateIn names the key of every value that cannot be used in a mode.
+func (c IPAMConfig) validateIn(mode Mode) error {
+	var errs []error
+	errs = append(errs,
+		oneOf("source", c.Source, IPAMAuto, IPAMDatastore, IPAMScrape, IPAMOff),
+		oneOf("node_detail", c.NodeDetail, NodeDetailFull, NodeDetailNonzero, NodeDetailNone))
+	if c.Source == IPAMDatastore && mode != ModeCluster {
+		errs = append(errs, fmt.Errorf("source: %s needs mode: %s", IPAMDatastore, ModeCluster))
+	}
+	switch {
+	case c.TopNodes < 0:
+		errs = append(errs, fmt.Errorf("top_nodes: must not be negative, not %d", c.TopNodes))
+	case c.TopNodes > 0 && c.NodeDetail == NodeDetailNone:
+		errs = append(errs, fmt.Errorf("top_nodes: no node has series of its own with node_detail: %s", NodeDetailNone))
+	}
+	return errors.Join(errs...)
+}
+
+// oneOf is an error unless a value is one of those that there are.
+func oneOf[T ~string](key string, value T, all ...T) error {
+	if slices.Contains(all, value) {
+		return nil
+	}
+	names := make([]string, len(all))
+	for i, name := range all {
+		names[i] = string(name)
+	}
+	return fmt.Errorf("%s: %q is not one of: %s", key, string(value), strings.Join(names, ", "))
+}
+
+// ipamSource is where the numbers come from in the receiver's mode.
+func (c *Config) ipamSource() IPAMSource {
+	if c.IPAM.Source == IPAMAuto && c.Mode != ModeCluster {
+		return IPAMScrape
+	}
+	return c.IPAM.Source
+}
+
+// watchesIPAM says whether the account is kept from the Kubernetes API, where that can be read.
+func (c *Config) watchesIPAM() bool {
+	source := c.ipamSource()
+	return source == IPAMAuto || source == IPAMDatastore
+}
+
+// explained are the components of which is said what becomes of them: those that are looked for, and the account of addresses.
+func (c *Config) explained() []discovery.Component {
+	scope := c.scope()
+	if c.Mode == ModeCluster && c.ipamSource() != IPAMOff {
+		scope = append(scope, discovery.IPAM)
+	}
+	return scope
+}
+
+// passing is what of kube-controllers' metrics of IPAM enters the pipeline with an account. While it is not known whether there will be one
+// they are held back: an account would have them again.
+func (c *Config) passing(account cluster.IPAM) passing {
+	source := c.ipamSource()
+	switch {
+	case source == IPAMOff:
+		return passNone
+	case source == IPAMScrape, source == IPAMAuto && account.State == cluster.AccountUnavailable:
+		return passAll
+	}
+	return passOwn
+}
