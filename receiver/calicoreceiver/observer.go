@@ -170,7 +170,9 @@ func (o *observer) refresh(ctx context.Context) {
 	input := snapshot.Discovery
 	input.Scope, input.Clients = o.scope, o.clients
 	o.found = discovery.Endpoints(input)
-	if poolsChanged {
+	// The first account is not kept waiting.
+	accounted := o.config.watchesIPAM() && o.account.State == cluster.AccountPending && o.watcher.IPAM(time.Now()).State != cluster.AccountPending
+	if poolsChanged || accounted {
 		// Pools before their numbers: what reads both then knows a pool from its first scrape on.
 		o.judge()
 		o.report(ctx)

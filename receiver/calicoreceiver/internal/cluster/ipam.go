@@ -27,7 +27,7 @@ const (
 	AccountPending AccountState = iota
 	// AccountReady is that there is one.
 	AccountReady
-	// AccountUnavailable is that there can be none: the API server does not serve what it is made of, or refuses it.
+	// AccountUnavailable is that there is none: the API server does not serve what it is made of, or refuses it, or goes on failing.
 	AccountUnavailable
 )
 
@@ -150,7 +150,12 @@ func (w *Watcher) accountState() (state AccountState, missing string) {
 		if s == nil {
 			return AccountUnavailable, ""
 		}
-		if !s.feed.HasSynced() && w.health.isRefused(s.request.resource, s.request.namespace) {
+		if s.feed.HasSynced() {
+			continue
+		}
+		// What goes on failing may be answered one day; until then there is no account, and who has another source takes that.
+		fails := time.Since(s.since) >= gateTimeout && w.health.failing(s.request.resource, s.request.namespace) != ""
+		if fails || w.health.isRefused(s.request.resource, s.request.namespace) {
 			return AccountUnavailable, w.missing(resource)
 		}
 	}

@@ -101,6 +101,13 @@ func (w *Watcher) deny(s *source) {
 	w.health.record(req, apierrors.NewForbidden(s.gvr.GroupResource(), "", errors.New("no rule")))
 }
 
+// fail has the API server fail to list what a source follows.
+func (w *Watcher) fail(s *source) {
+	req := s.request
+	req.verb = "list"
+	w.health.record(req, apierrors.NewInternalError(errors.New("etcd")))
+}
+
 func (w *Watcher) fill(t *testing.T) {
 	t.Helper()
 	for _, resource := range ofAccount {
@@ -222,6 +229,19 @@ func TestAccountIsThereOnceAllThatIsNeededWasRead(t *testing.T) {
 			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
 			w.deny(w.sources[calicoapi.IPAMBlocks])
 		}, IPAM{State: AccountUnavailable, Missing: "list ipamblocks.crd.projectcalico.org"}, false},
+		{"blocks fail to be read", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.fail(w.sources[calicoapi.IPAMBlocks])
+		}, IPAM{State: AccountPending}, false},
+		{"blocks go on failing to be read", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.fail(w.sources[calicoapi.IPAMBlocks])
+			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-gateTimeout)
+		}, IPAM{State: AccountUnavailable}, false},
+		{"blocks take long to be read", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-gateTimeout)
+		}, IPAM{State: AccountPending}, false},
 		{"blocks are refused that were read", func(w *Watcher) { w.deny(w.sources[calicoapi.IPAMBlocks]) }, IPAM{State: AccountReady}, false},
 		{"reservations are not served", func(w *Watcher) { delete(w.sources, calicoapi.IPReservations) }, IPAM{State: AccountReady}, false},
 		{"reservations were not read yet", func(w *Watcher) {

@@ -1,0 +1,225 @@
+//go:build e2e
+
+package scale
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+)
+
+// lab is an API server with Calico's definitions and no Calico.
+var lab *labtest.Lab
+
+func TestMain(m *testing.M) {
+	labtest.Main(m, func(l *labtest.Lab) { lab = l }, "--root", "../..", "--bare")
+}
+
+const (
+	patience = 3 * time.Minute
+	poll     = 200 * time.Millisecond
+	// limit is what the collector may need of a large cluster, beyond what it needs of none.
+	limit = 250 << 20
+	// reports that are awaited before memory is read: the first ones make what is kept.
+	reports = 3
+)
+
+var (
+	large = population{nodes: 5_000, pools: 200, blocks: 20_000, inUse: 40}
+	small = population{nodes: 250, pools: 20, blocks: 1_000, inUse: 40}
+)
+
+// TestLargeClusterIsCountedInLittleMemory is short unless SCALE=full; `make scale` sets it.
+func TestLargeClusterIsCountedInLittleMemory(t *testing.T) {
+	p, interval := small, 2*time.Second
+	if os.Getenv("SCALE") == "full" {
+		p, interval = large, 10*time.Second
+	}
+	lab.Command(t, "crds", "apply", "--group", "calico")
+	backend := newBackend(t)
+
+	idle := startCollector(t, backend.URL, interval)
+	backend.await(t, reports, func(r report) bool { return r.pools == 0 })
+	idleNow, idlePeak := idle.memory(t)
+	idle.stop(t)
+
+	begin := time.Now()
+	p.create(t)
+	t.Logf("%d nodes, %d pools, %d blocks were created in %s", p.nodes, p.pools, p.blocks, time.Since(begin).Round(time.Second))
+
+	backend.reset()
+	begin = time.Now()
+	busy := startCollector(t, backend.URL, interval)
+	counted := func(r report) bool { return r.size > 0 }
+	backend.await(t, 1, counted)
+	t.Logf("the account was there %s after the start", time.Since(begin).Round(100*time.Millisecond))
+	last := backend.await(t, reports, counted)
+	require.Equal(t, p.blocks*p.inUse, last.inUse, "every address is counted")
+	require.Equal(t, p.blocks*p.inUse, last.allocated)
+	require.Equal(t, p.pools<<16, last.size)
+	now, peak := busy.memory(t)
+	busy.stop(t)
+
+	t.Logf("points a report: %d", last.points)
+	t.Logf("memory, MiB: idle %s (peak %s), with the cluster %s (peak %s), above idle %s (peak %s)",
+		mib(idleNow), mib(idlePeak), mib(now), mib(peak), mib(now-idleNow), mib(peak-idlePeak))
+	require.Less(t, now-idleNow, limit, "resident memory above idle")
+	require.Less(t, peak-idlePeak, limit, "and at its peak")
+}
+
+func mib(b int) string { return strconv.FormatFloat(float64(b)/(1<<20), 'f', 1, 64) }
+
+type process struct {
+	cmd  *exec.Cmd
+	stop func(*testing.T)
+}
+
+func startCollector(t *testing.T, endpoint string, interval time.Duration) *process {
+	t.Helper()
+	var output bytes.Buffer
+	cmd := exec.Command(os.Getenv("COLLECTOR"), "--config", "testdata/collector.yaml")
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+lab.CollectorKubeconfig, "OTLP_ENDPOINT="+endpoint, "COLLECTION_INTERVAL="+interval.String())
+	cmd.Stdout, cmd.Stderr = &output, &output
+	end, _, err := labtest.Run(cmd)
+	require.NoError(t, err)
+	once := sync.OnceValue(end)
+	t.Cleanup(func() {
+		_ = once() // asserted by stop
+		if t.Failed() {
+			t.Log(output.String())
+		}
+	})
+	return &process{cmd: cmd, stop: func(t *testing.T) {
+		t.Helper()
+		require.NoError(t, once(), "the collector shuts down cleanly")
+	}}
+}
+
+// memory is the process' resident memory now and at its most, in bytes.
+func (p *process) memory(t *testing.T) (now, peak int) {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	read := func(key string) int {
+		_, rest, ok := strings.Cut(string(status), key+":")
+		require.True(t, ok, key)
+		kib, err := strconv.Atoi(strings.Fields(rest)[0])
+		require.NoError(t, err)
+		return kib << 10
+	}
+	return read("VmRSS"), read("VmHWM")
+}
+
+// backend takes OTLP, and keeps what each report of the receiver says as a whole.
+type backend struct {
+	*httptest.Server
+	mu      sync.Mutex
+	reports []report
+}
+
+// report are sums over one report.
+type report struct {
+	pools, size, inUse, allocated, points int
+}
+
+func newBackend(t *testing.T) *backend {
+	t.Helper()
+	b := &backend{}
+	b.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := b.take(r); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	}))
+	t.Cleanup(b.Close)
+	return b
+}
+
+func (b *backend) take(r *http.Request) error {
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return err
+		}
+		body = unzipped
+	}
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return err
+	}
+	request := pmetricotlp.NewExportRequest()
+	if err := request.UnmarshalProto(content); err != nil {
+		return err
+	}
+	sums := map[string]int{}
+	isReport := false
+	for _, rm := range request.Metrics().ResourceMetrics().All() {
+		if job, _ := rm.Resource().Attributes().Get(calicometric.AttrServiceName); job.AsString() == calicometric.JobCluster {
+			isReport = true
+		}
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				if m.Type() != pmetric.MetricTypeGauge {
+					continue
+				}
+				for _, point := range m.Gauge().DataPoints().All() {
+					sums[""]++
+					if !point.Flags().NoRecordedValue() {
+						sums[m.Name()] += int(point.IntValue()) + int(point.DoubleValue())
+					}
+				}
+			}
+		}
+	}
+	if !isReport {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reports = append(b.reports, report{
+		pools: sums[calicometric.PoolInfo], size: sums[calicometric.IPPoolSize], inUse: sums[calicometric.AllocationsInUse],
+		allocated: sums["calico_ipam_pool_allocated"], points: sums[""],
+	})
+	return nil
+}
+
+func (b *backend) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reports = nil
+}
+
+// await waits for so many reports that a condition holds for, and returns the last of them.
+func (b *backend) await(t *testing.T, count int, holds func(report) bool) report {
+	t.Helper()
+	var last report
+	require.Eventually(t, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		found := 0
+		for _, r := range b.reports {
+			if holds(r) {
+				found, last = found+1, r
+			}
+		}
+		return found >= count
+	}, patience, poll, "%d reports", count)
+	return last
+}
