@@ -37,6 +37,8 @@ type Account struct {
 	byCIDR     map[netip.Prefix][]*ledger
 	lengths    []int
 	namespaces map[name]int
+	// timed is how many blocks say when they were claimed, as all do that Calico 3.32 or a later one made.
+	timed int
 }
 
 // affinityEntry is an affinity whose node has its name once, however many blocks it has.
@@ -147,7 +149,7 @@ func (a *Account) Blocks() []BlockReport {
 // rebuild makes all sums anew: other pools or other reservations change what every block counts for.
 func (a *Account) rebuild() {
 	a.ledgers, a.byCIDR, a.lengths = nil, map[netip.Prefix][]*ledger{}, nil
-	a.namespaces = map[name]int{}
+	a.namespaces, a.timed = map[name]int{}, 0
 	a.orphans = newLedger(Pool{}, -1, &a.reserved)
 	for _, pool := range a.pools {
 		l := newLedger(pool, len(a.ledgers), &a.reserved)
@@ -208,6 +210,9 @@ func (a *Account) count(name string, b *Block, sign int) {
 	a.ledgerOf(b.cidr).countBlock(name, b, a.reserved.unreserved(b), sign)
 	for l := range a.covering(b.cidr) {
 		l.touch(b.cidr, sign)
+	}
+	if b.claimed != 0 {
+		a.timed += sign
 	}
 	for _, s := range b.shares {
 		if s.namespace == unnamed {

@@ -101,7 +101,8 @@ type cooled struct {
 // The block sizes that Calico accepts have at most 2^12 addresses; a larger one could only come from a fault.
 const maxBlockBits = 16
 
-// NewBlock checks a block and makes it compact. It fails on what Calico cannot have written. The pods of namespaces are told apart where namespaces is true.
+// NewBlock checks a block and makes it compact. It fails on what Calico cannot have written. The pods of namespaces are told apart where namespaces
+// is true.
 func NewBlock(spec BlockSpec, namespaces bool) (*Block, error) {
 	prefix, err := netip.ParsePrefix(spec.CIDR)
 	if err != nil {
@@ -146,7 +147,7 @@ func (b *Block) setOwner(spec BlockSpec) error {
 	case kind == "virtual":
 		b.ownerKind = ownerVirtual
 	default:
-		return errors.New("spec.affinity: must begin with host: or virtual:")
+		return errors.New("spec.affinity: must be of type host or virtual, as in host:node-1")
 	}
 	b.owner = unique.Make(owner)
 	return nil
@@ -214,7 +215,9 @@ func shareOf(a Attribute, namespaces bool) share {
 // The handles by which Calico knows addresses that are no pod's (libcalico-go/lib/ipam, node/pkg/allocateip, kube-controllers loadbalancer).
 const windowsReservedHandle = "windows-reserved-ipam-handle"
 
-var tunnelHandles = []string{"ipip-tunnel-addr-", "vxlan-tunnel-addr-", "vxlan-v6-tunnel-addr-", "wireguard-tunnel-addr-", "wireguard-v6-tunnel-addr-"}
+var tunnelHandles = []string{
+	"ipip-tunnel-addr-", "vxlan-tunnel-addr-", "vxlan-v6-tunnel-addr-", "wireguard-tunnel-addr-", "wireguard-v6-tunnel-addr-",
+}
 
 func useOf(a Attribute) Use {
 	handle := ""
@@ -268,6 +271,7 @@ func (b *Block) affinity() string {
 		return "host:" + b.owner.Value()
 	case ownerVirtual:
 		return "virtual:" + b.owner.Value()
+	case ownerNone:
 	}
 	return ""
 }

@@ -124,7 +124,7 @@ func TestNewBlockRefusesWhatCalicoCannotHaveWritten(t *testing.T) {
 			whole(func(b *BlockSpec) { b.Affinity = "host:" }), "spec.affinity: must be as in host:node-1",
 		},
 		"an affinity of an unknown kind": {
-			whole(func(b *BlockSpec) { b.Affinity = "Host:node-1" }), "spec.affinity: must begin with host: or virtual:",
+			whole(func(b *BlockSpec) { b.Affinity = "Host:node-1" }), "spec.affinity: must be of type host or virtual, as in host:node-1",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +182,7 @@ func TestAnAddressIsUsedForWhatItsAttributesSay(t *testing.T) {
 		"a pod without a handle":            {Attribute{Node: "a", Namespace: "default", Pod: "p"}, UseWorkload},
 		"a pod by its name alone":           {Attribute{Pod: "p"}, UseWorkload},
 		"a pod by its namespace alone":      {Attribute{Handle: new("k8s-pod-network.0"), Namespace: "default"}, UseWorkload},
-		"a virtual machine":                 {Attribute{Handle: new("k8s-pod-network.default-vm"), Node: "a", Namespace: "vms", Pod: "launcher"}, UseWorkload},
+		"a virtual machine":                 {Attribute{Handle: new("k8s-pod-network.vms-vm"), Node: "a", Namespace: "vms", Pod: "vm-x"}, UseWorkload},
 		"a virtual machine between owners":  {Attribute{Handle: new("k8s-pod-network.default-vm")}, UseOther},
 		"what has only a node":              {Attribute{Handle: new("k8s-pod-network.0"), Node: "a"}, UseOther},
 		"what has neither attributes":       {Attribute{}, UseOther},

@@ -236,16 +236,17 @@ func TestBlocksAreTakenOverAfterAllOthersAreClaimed(t *testing.T) {
 // What a node has itself does not use up how many blocks it may take over, in whichever pool they are.
 func TestANodeTakesOverBlocksOfSeveralPools(t *testing.T) {
 	stale := func(cidr, owner string) BlockSpec { return claimed(spec(cidr, "host:"+owner, ""), time.Hour) }
-	r := world{
-		pools: []Pool{automatic("p", "10.0.0.0/28", 30), automatic("q", "10.0.1.0/30", 31)}, nodes: nodesNamed("b"),
-		config: &Config{AutoAllocateBlocks: true, StrictAffinity: true, MaxBlocksPerHost: 6},
-		blocks: []BlockSpec{
-			stale("10.0.0.0/30", "b"), stale("10.0.0.4/30", "b"), stale("10.0.0.8/30", "b"), stale("10.0.0.12/30", "gone"),
-			stale("10.0.1.0/31", "gone"), stale("10.0.1.2/31", "gone"),
-		},
-	}.report(t)
-	// It has three of six blocks, so that it may take over three: one of four addresses and two of two.
-	require.Equal(t, "20", r.Nodes[0].Assignable.BigInt().String())
+	// It has three blocks of four itself; of others there is one block of four and two of two.
+	for limit, want := range map[int]string{3: "12", 4: "16", 5: "18", 6: "20", 7: "20"} {
+		r := world{
+			pools: []Pool{automatic("p", "10.0.0.0/28", 30), automatic("q", "10.0.1.0/30", 31)}, nodes: nodesNamed("b"), config: strictWith(limit),
+			blocks: []BlockSpec{
+				stale("10.0.0.0/30", "b"), stale("10.0.0.4/30", "b"), stale("10.0.0.8/30", "b"), stale("10.0.0.12/30", "gone"),
+				stale("10.0.1.0/31", "gone"), stale("10.0.1.2/31", "gone"),
+			},
+		}.report(t)
+		require.Equal(t, want, r.Nodes[0].Assignable.BigInt().String(), "of at most %d blocks", limit)
+	}
 }
 
 func TestABlockThatHasNothingToGiveIsNotTakenOver(t *testing.T) {

@@ -61,8 +61,9 @@ func (a *Account) at(l *ledger, now time.Time) *moment {
 			continue
 		}
 		m.empty++
-		// Before 3.32 Calico says no time, and takes no block over.
-		if b.ownerKind == ownerHost && b.claimed != 0 && now.Sub(time.Unix(int64(b.claimed), 0)) >= reclaimAge && assignable > 0 {
+		// Before 3.32 Calico notes no time, and takes no block over; later ones take a block without one for an old one.
+		old := a.timed > 0 && now.Sub(time.Unix(int64(b.claimed), 0)) >= reclaimAge
+		if b.ownerKind == ownerHost && old && assignable > 0 {
 			m.reclaimable = append(m.reclaimable, reclaimable{owner: owner, assignable: assignable})
 		}
 	}
@@ -156,7 +157,8 @@ func (s *survey) roomOf(n *node) int {
 	return max(0, s.account.config.blocksLimit()-s.owned[n.index])
 }
 
-// assignable is how many addresses of a pool can be given out now. Nodes at their limit neither claim blocks nor borrow addresses.
+// assignable is how many addresses of a pool can be given out now. Nodes at their limit neither claim blocks nor borrow addresses, and nobody borrows
+// before all blocks are claimed.
 func (s *survey) assignable(m *moment) addresses.Count {
 	room := 0
 	for c, n := range s.room {
@@ -164,31 +166,25 @@ func (s *survey) assignable(m *moment) addresses.Count {
 			room += n
 		}
 	}
-	own := s.own[m]
-	total := addresses.Of(own)
+	claimed, left := m.claimable(room), m.claimLeft(room)
 	switch {
-	case room == 0:
-		return total
+	case left == 0:
+		return claimed.Plus(addresses.Of(s.own[m]))
 	case !s.account.config.StrictAffinity:
 		// Somebody can borrow what the nodes do not have themselves.
-		total = addresses.Of(m.free())
-	default:
-		stranded, _ := m.takeOver(m.claimLeft(room), func(owner name) bool {
-			n := s.account.nodes.byName[owner]
-			return n == nil || !s.mayUse(n.class, m)
-		})
-		total = total.Plus(addresses.Of(stranded))
+		return claimed.Plus(addresses.Of(m.free()))
 	}
-	return total.Plus(m.claimable(room))
+	stranded, _ := m.takeOver(left, func(owner name) bool {
+		n := s.account.nodes.byName[owner]
+		return n == nil || !s.mayUse(n.class, m)
+	})
+	return claimed.Plus(addresses.Of(s.own[m] + stranded))
 }
 
 // nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it can claim, and of those of others.
 func (s *survey) nodeAssignable(n *node) addresses.Count {
 	room := s.roomOf(n)
 	total := addresses.Of(s.free[n.index])
-	if room == 0 {
-		return total
-	}
 	borrowable := -s.free[n.index]
 	for _, m := range s.pools { // those with the largest blocks first
 		if !s.mayUse(n.class, m) {
@@ -197,6 +193,9 @@ func (s *survey) nodeAssignable(n *node) addresses.Count {
 		borrowable += m.free()
 		total = total.Plus(m.claimable(room))
 		room = m.claimLeft(room)
+	}
+	if room == 0 {
+		return total // at the limit Calico gives up before it looks at the blocks of others
 	}
 	if !s.account.config.StrictAffinity {
 		return total.Plus(addresses.Of(borrowable))

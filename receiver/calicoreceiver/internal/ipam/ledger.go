@@ -174,7 +174,8 @@ func (l *ledger) takenBy(blocks map[string]*Block) taken {
 	return sum
 }
 
-// unclaimed are the slots that no block takes: those that can be claimed, their addresses that are not reserved, and the slots that are reserved whole.
+// unclaimed are the slots that no block takes: those that can be claimed, their addresses that are not reserved, and the slots that are reserved
+// whole.
 func (l *ledger) unclaimed(t taken) (free, freeAddresses, reserved addresses.Count) {
 	left := l.slots.Minus(t.slots)
 	reserved = l.reservedSlots.Minus(t.reservedSlots)

@@ -107,9 +107,13 @@ func (m *model) claim(pool, blocks int) (n, left int) {
 // takeOver is at most how many addresses there are in so many empty blocks of others, and how many blocks are then left to take over.
 func (m *model) takeOver(pool, blocks int, others func(host string) bool) (n, left int) {
 	var sizes []int
+	timed := false // only Calico 3.32+ takes blocks over
+	for _, b := range m.blocks {
+		timed = timed || !b.ClaimTime.IsZero()
+	}
 	for _, b := range m.blocksIn(pool) {
 		host, ok := hostOf(b)
-		old := !b.ClaimTime.IsZero() && m.now.Sub(b.ClaimTime) >= time.Minute
+		old := timed && m.now.Sub(b.ClaimTime) >= time.Minute
 		if free := m.freeIn(b); ok && others(host) && m.isEmpty(b) && old && free > 0 {
 			sizes = append(sizes, free)
 		}
@@ -149,10 +153,10 @@ func (m *model) assignableIn(pool int, pools func(node string) []int) int {
 		}
 	}
 	own := m.freeOf(pool, func(host string) bool { return uses[host] })
-	if room == 0 {
-		return own
-	}
 	claimed, left := m.claim(pool, room)
+	if left == 0 {
+		return own + claimed
+	}
 	if !m.config.StrictAffinity {
 		return m.freeOfAll(pool) + claimed
 	}
@@ -186,13 +190,13 @@ func (m *model) nodeAssignable(node, family string) int {
 		total += m.freeOf(pool, func(host string) bool { return host == node })
 	}
 	room := m.room(pools, node)
-	if room == 0 {
-		return total
-	}
 	for _, pool := range pools {
 		var n int
 		n, room = m.claim(pool, room)
 		total += n
+	}
+	if room == 0 {
+		return total
 	}
 	for _, pool := range pools {
 		if !m.config.StrictAffinity {
