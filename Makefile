@@ -34,7 +34,16 @@ unit: ## Run the unit tests with the race detector.
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
 	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -timeout 20m -tags $(TAGS),e2e \
-		./test/e2e/... ./receiver/calicoreceiver/internal/cluster
+		./test/e2e/... ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale
+
+.PHONY: conformance
+conformance: lab ## Compare the account of addresses with Calico's own after random operations: CONFORMANCE_OPERATIONS, CONFORMANCE_SEED.
+	@cd receiver/calicoreceiver/internal/conformance && LAB="$(CURDIR)/$(LAB)" CONFORMANCE_OPERATIONS="$(or $(CONFORMANCE_OPERATIONS),2000)" \
+		go test -count=1 -timeout 60m -tags $(TAGS),e2e -run TestAccountEqualsCalico
+
+.PHONY: scale
+scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks; takes 10 minutes.
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" SCALE=full go test -count=1 -v -timeout 30m -tags $(TAGS),e2e ./test/scale
 
 .PHONY: build
 build: ## Build the distribution, bin/otelcol-calico.

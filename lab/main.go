@@ -105,7 +105,8 @@ Debian packages iptables, ipset and iproute2, and is left out where these are mi
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&repo.root, "root", "", "repository that holds lab/go.mod (default: at or above the current directory)")
-	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newAllocate(), newRelease(), newPool(), newIPAM(), newStatus(), newPart(), newCRDs())
+	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newStatus(), newPart(), newCRDs())
+	root.AddCommand(newAllocate(), newRelease(), newPool(), newIPAM(), newConformance())
 	root.AddCommand(newNamespaceCommands()...)
 	return root
 }

@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -139,12 +142,60 @@ func (l *Lab) await(ended <-chan struct{}) error {
 // Command runs a command of the lab's program on the running lab.
 func (l *Lab) Command(t *testing.T, args ...string) {
 	t.Helper()
+	l.Output(t, args...)
+}
+
+// Output runs a command as Command does, and returns what it prints on standard output.
+func (l *Lab) Output(t *testing.T, args ...string) string {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(cleanup(t), commandTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, os.Getenv("LAB"), append(args, "--state", l.StateDir)...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, os.Getenv("LAB"), l.arguments(args)...)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("lab %v: %v: %s", args, err, out)
+		t.Fatalf("lab %v: %v: %s%s", args, err, out, stderr.String())
 	}
+	return string(out)
+}
+
+func (l *Lab) arguments(args []string) []string {
+	return append(slices.Clone(args), "--state", l.StateDir)
+}
+
+// Converse starts a command of the lab's program on the running lab, which answers out of out what it is asked through in. It ends when in is closed,
+// at the latest with the test.
+func (l *Lab) Converse(t *testing.T, args ...string) (in io.WriteCloser, out io.Reader) {
+	t.Helper()
+	cmd := exec.CommandContext(cleanup(t), os.Getenv("LAB"), l.arguments(args)...)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Not StdoutPipe, which is closed when the command ends, also in front of what was not read yet.
+	out, written, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stdout = written
+	stop, ended, err := Run(cmd)
+	_ = written.Close() // the command has its own
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close() // it may be
+		select {
+		case <-ended:
+		case <-time.After(stopTimeout):
+		}
+		if err := stop(); err != nil {
+			t.Errorf("lab %v: %v", args, err)
+		}
+	})
+	return in, out
 }
 
 // Admin is the administrator's access to the lab's API server, without the limit on requests that clients have by default.

@@ -99,8 +99,8 @@ func (c *Client) resource(object *unstructured.Unstructured) (dynamic.ResourceIn
 	return resource.Namespace(namespace), nil
 }
 
-// create makes one object of any kind, without asking whether it exists: the cluster is new.
-func (c *Client) create(ctx context.Context, content map[string]any) error {
+// Create makes one object of any kind, without asking whether it exists: the cluster is new.
+func (c *Client) Create(ctx context.Context, content map[string]any) error {
 	object := &unstructured.Unstructured{Object: content}
 	resource, err := c.resource(object)
 	if err != nil {

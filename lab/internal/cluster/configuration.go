@@ -22,7 +22,7 @@ func (c *Client) CreateConfiguration(ctx context.Context, p Placement) error {
 		}))
 	}
 	for _, object := range objects {
-		if err := c.create(ctx, object); err != nil {
+		if err := c.Create(ctx, object); err != nil {
 			return fmt.Errorf("configure Calico: %w", err)
 		}
 	}

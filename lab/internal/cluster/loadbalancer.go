@@ -38,7 +38,7 @@ func (c *Client) CreateLoadBalancerPool(ctx context.Context, name, cidr string) 
 			continue
 		}
 		service := loadBalancerServices[ordinal]
-		handle := loadBalancerHandle(service)
+		handle := LoadBalancerHandle(service)
 		allocations[ordinal] = int64(ordinal)
 		sequences[strconv.Itoa(ordinal)] = int64(ordinal)
 		attributes = append(attributes, map[string]any{"handle_id": handle, "secondary": map[string]any{
@@ -48,27 +48,27 @@ func (c *Client) CreateLoadBalancerPool(ctx context.Context, name, cidr string) 
 			"handleID": handle, "block": map[string]any{cidr: int64(1)}, "deleted": false,
 		}))
 	}
-	objects = append(objects, calicoObject("IPAMBlock", blockName(cidr), map[string]any{
+	objects = append(objects, calicoObject("IPAMBlock", BlockName(cidr), map[string]any{
 		"cidr": cidr, "affinity": "virtual:load-balancer", "allocations": allocations, "unallocated": unallocated,
 		"attributes": attributes, "sequenceNumber": int64(len(loadBalancerServices)), "sequenceNumberForAllocation": sequences,
 		"strictAffinity": false, "deleted": false,
 	}))
 	for _, object := range objects {
-		if err := c.create(ctx, object); err != nil {
+		if err := c.Create(ctx, object); err != nil {
 			return fmt.Errorf("create load balancer pool: %w", err)
 		}
 	}
 	return nil
 }
 
-// loadBalancerHandle names the handle of a Service's address the way Calico's load balancer controller does.
-func loadBalancerHandle(service string) string {
+// LoadBalancerHandle names the handle of a Service's address the way Calico's load balancer controller does.
+func LoadBalancerHandle(service string) string {
 	sum := sha256.Sum256([]byte("demo/" + service))
 	return "lb-" + hex.EncodeToString(sum[:16])
 }
 
-// blockName is libcalico-go's names.CIDRToName.
-func blockName(cidr string) string {
+// BlockName is the name of the object of a block (libcalico-go, names.CIDRToName).
+func BlockName(cidr string) string {
 	return strings.NewReplacer(".", "-", ":", "-", "/", "-").Replace(cidr)
 }
 

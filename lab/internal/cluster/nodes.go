@@ -42,14 +42,15 @@ func (c *Client) CreateNodes(ctx context.Context, count int, felixAddress string
 			address = felixAddress
 			labels[felixLabel] = "true"
 		}
-		if err := c.createNode(ctx, NodeName(i), address, labels); err != nil {
+		if err := c.CreateNode(ctx, NodeName(i), address, labels); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *Client) createNode(ctx context.Context, name, address string, labels map[string]string) error {
+// CreateNode creates a ready node of that address.
+func (c *Client) CreateNode(ctx context.Context, name, address string, labels map[string]string) error {
 	nodes := c.Kube.CoreV1().Nodes()
 	node, err := nodes.Create(ctx, &corev1.Node{ObjectMeta: metav1.ObjectMeta{
 		Name: name, Labels: labels,
