@@ -24,13 +24,14 @@ func ParseIPPool(u *unstructured.Unstructured) (ipam.Pool, error) {
 	// Calico sets the condition from 3.32 on; without it a pool is allocatable.
 	unallocatable := f.conditions()["Allocatable"] == "False"
 	pool := ipam.Pool{
-		Name:           u.GetName(),
-		CIDR:           f.cidr("spec", "cidr"),
-		AllowedUses:    f.strings("spec", "allowedUses"),
-		AssignmentMode: orDefault(f.string("spec", "assignmentMode"), calicometric.AssignmentAutomatic),
-		Encapsulation:  encapsulation(f.string("spec", "ipipMode"), f.string("spec", "vxlanMode")),
-		NodeSelector:   f.string("spec", "nodeSelector"),
-		State:          state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled") || unallocatable),
+		Name:              u.GetName(),
+		CIDR:              f.cidr("spec", "cidr"),
+		AllowedUses:       f.strings("spec", "allowedUses"),
+		AssignmentMode:    orDefault(f.string("spec", "assignmentMode"), calicometric.AssignmentAutomatic),
+		Encapsulation:     encapsulation(f.string("spec", "ipipMode"), f.string("spec", "vxlanMode")),
+		NodeSelector:      f.string("spec", "nodeSelector"),
+		NamespaceSelector: strings.TrimSpace(f.string("spec", "namespaceSelector")),
+		State:             state(u.GetDeletionTimestamp() != nil, f.bool("spec", "disabled") || unallocatable),
 	}
 	blockSize := f.int("spec", "blockSize")
 	if err := f.failed("ippool", u); err != nil {

@@ -78,6 +78,12 @@ func selecting(selector string, p Pool) Pool {
 	return p
 }
 
+// ofNamespaces has the pool for the pods of some namespaces.
+func ofNamespaces(selector string, p Pool) Pool {
+	p.NamespaceSelector = selector
+	return p
+}
+
 // nodesNamed are nodes without labels.
 func nodesNamed(names ...string) map[string]map[string]string {
 	labels := map[string]map[string]string{}

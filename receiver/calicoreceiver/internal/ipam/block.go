@@ -256,6 +256,12 @@ func (b *Block) add(s share) {
 // size is the number of its addresses.
 func (b *Block) size() int { return 1 << (b.cidr.Addr().BitLen() - b.cidr.Bits()) }
 
+// ordinal is the position of one of its addresses.
+func (b *Block) ordinal(addr netip.Addr) int {
+	last := addr.As16()
+	return (int(last[14])<<8 | int(last[15])) & (b.size() - 1) // no block is larger than maxBlockBits
+}
+
 // released are its addresses that were released.
 func (b *Block) released() []cooled {
 	if b.cooling == nil {

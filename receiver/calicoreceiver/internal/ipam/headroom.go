@@ -32,7 +32,7 @@ type reclaimable struct {
 	assignable int
 }
 
-func (a *Account) at(l *ledger, now time.Time) *moment {
+func (a *Account) momentOf(l *ledger, now time.Time) *moment {
 	m := &moment{ledger: l, cooled: map[name]int{}}
 	taken := l.taken
 	if l.odd > 0 {
@@ -167,47 +167,42 @@ func (s *survey) assignable(m *moment) addresses.Count {
 		}
 	}
 	claimed, left := m.claimable(room), m.claimLeft(room)
-	switch {
-	case left == 0:
-		return claimed.Plus(addresses.Of(s.own[m]))
-	case !s.account.config.StrictAffinity:
-		// Somebody can borrow what the nodes do not have themselves.
-		return claimed.Plus(addresses.Of(m.free()))
-	}
-	stranded, _ := m.takeOver(left, func(owner name) bool {
+	stranded, left := m.takeOver(left, func(owner name) bool {
 		n := s.account.nodes.byName[owner]
 		return n == nil || !s.mayUse(n.class, m)
 	})
+	if left > 0 && !s.account.config.StrictAffinity {
+		// Somebody can borrow what the nodes do not have themselves.
+		return claimed.Plus(addresses.Of(m.free()))
+	}
 	return claimed.Plus(addresses.Of(s.own[m] + stranded))
 }
 
-// nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it can claim, and of those of others.
+// nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it claims pool by pool in the order of their names,
+// of empty ones that it takes over then, and in the end of those of others.
 func (s *survey) nodeAssignable(n *node) addresses.Count {
 	room := s.roomOf(n)
-	total := addresses.Of(s.free[n.index])
-	borrowable := -s.free[n.index]
-	for _, m := range s.pools { // those with the largest blocks first
-		if !s.mayUse(n.class, m) {
-			continue
-		}
-		borrowable += m.free()
-		total = total.Plus(m.claimable(room))
-		room = m.claimLeft(room)
-	}
-	if room == 0 {
-		return total // at the limit Calico gives up before it looks at the blocks of others
-	}
-	if !s.account.config.StrictAffinity {
-		return total.Plus(addresses.Of(borrowable))
-	}
+	own := addresses.Of(s.free[n.index])
+	var claimed addresses.Count
 	for _, m := range s.pools {
-		if !s.mayUse(n.class, m) {
-			continue
+		if s.mayUse(n.class, m) {
+			claimed, room = claimed.Plus(m.claimable(room)), m.claimLeft(room)
 		}
-		sum, left := m.takeOver(room, func(owner name) bool { return s.account.nodes.byName[owner] != n })
-		total, room = total.Plus(addresses.Of(sum)), left
 	}
-	return total
+	taken, borrowable := 0, -s.free[n.index]
+	for _, m := range s.pools {
+		if s.mayUse(n.class, m) {
+			var sum int
+			sum, room = m.takeOver(room, func(owner name) bool { return s.account.nodes.byName[owner] != n })
+			taken += sum
+			borrowable += m.free()
+		}
+	}
+	if room > 0 && !s.account.config.StrictAffinity {
+		return own.Plus(claimed).Plus(addresses.Of(borrowable))
+	}
+	// At its limit Calico gives up before it looks at the blocks of others.
+	return own.Plus(claimed).Plus(addresses.Of(taken))
 }
 
 // loadBalancers computes what can be given out of pools for load balancers that one request may be served from. They have one owner for all, who may
@@ -229,33 +224,42 @@ func (a *Account) loadBalancers(pools []*moment, byPool map[*moment]addresses.Co
 type offers struct {
 	// pods, tunnels and balancers are served of any pool that allows the use, of which some serve pods and tunnels.
 	pods, tunnels, balancers []*moment
-	// named are served to who asks for them by name.
-	named []*moment
+	// named are served by themselves: to who asks for them by name, or to pods of some namespaces, which may have no other in common.
+	named []domain
+	// namedBalancers are those for load balancers that ask for them by name.
+	namedBalancers []*moment
 	// any is true where there is a pool of the family.
 	any bool
 }
 
-func offersOf(moments []*moment, family string) offers {
+func (a *Account) offersOf(moments []*moment, family string) offers {
 	var o offers
 	for _, m := range moments {
 		if m.pool.Family() != family {
 			continue
 		}
 		o.any = true
-		if !m.automatic() {
-			o.named = append(o.named, m)
-			continue
-		}
-		for use, pools := range map[string]*[]*moment{
-			calicometric.UseWorkload: &o.pods, calicometric.UseTunnel: &o.tunnels, calicometric.UseLoadBalancer: &o.balancers,
-		} {
-			if m.gives(use) {
-				*pools = append(*pools, m)
+		pods, tunnels := m.gives(calicometric.UseWorkload), m.gives(calicometric.UseTunnel)
+		switch {
+		case m.gives(calicometric.UseLoadBalancer) && m.automatic():
+			o.balancers = append(o.balancers, m)
+		case m.gives(calicometric.UseLoadBalancer):
+			o.namedBalancers = append(o.namedBalancers, m)
+		case !pods && !tunnels:
+		case !m.automatic() || !a.nodes.selectedBy(m.ledger):
+			// Who asks by name gets addresses whatever the pool selects (libcalico-go/lib/ipam/ipam.go, determinePools).
+			o.named = append(o.named, domain{pools: []*moment{m}, anyNode: true})
+		case m.pool.forSomeNamespaces():
+			o.named = append(o.named, domain{pools: []*moment{m}})
+		default:
+			if pods {
+				o.pods = append(o.pods, m)
+			}
+			if tunnels {
+				o.tunnels = append(o.tunnels, m)
 			}
 		}
 	}
-	// Who may claim few blocks gets the most out of large ones.
-	slices.SortStableFunc(o.pods, func(x, y *moment) int { return cmp.Compare(x.pool.BlockSize, y.pool.BlockSize) })
 	return o
 }
 
@@ -265,15 +269,13 @@ func (a *Account) headrooms(moments []*moment) (byPool map[*moment]addresses.Cou
 	families := []string{calicometric.IPv4, calicometric.IPv6}
 	surveys := map[string]*survey{}
 	for _, family := range families {
-		o := offersOf(moments, family)
+		o := a.offersOf(moments, family)
 		a.loadBalancers(o.balancers, byPool)
-		for _, m := range o.named {
-			switch {
-			case m.gives(calicometric.UseLoadBalancer):
-				a.loadBalancers([]*moment{m}, byPool)
-			case m.gives(calicometric.UseWorkload) || m.gives(calicometric.UseTunnel):
-				byPool[m] = a.survey(domain{pools: []*moment{m}, anyNode: true}).assignable(m)
-			}
+		for _, m := range o.namedBalancers {
+			a.loadBalancers([]*moment{m}, byPool)
+		}
+		for _, d := range o.named {
+			byPool[d.pools[0]] = a.survey(d).assignable(d.pools[0])
 		}
 		if slices.ContainsFunc(o.tunnels, func(m *moment) bool { return !m.gives(calicometric.UseWorkload) }) {
 			s := a.survey(domain{pools: o.tunnels})
@@ -294,7 +296,7 @@ func (a *Account) headrooms(moments []*moment) (byPool map[*moment]addresses.Cou
 		for _, family := range families {
 			if s := surveys[family]; s != nil {
 				byNode = append(byNode, NodeReport{
-					Node: n.name, Family: family, BlocksLimit: a.config.blocksLimit(), Assignable: s.nodeAssignable(n),
+					Node: n.name, Family: family, Blocks: s.owned[n.index], BlocksLimit: a.config.blocksLimit(), Assignable: s.nodeAssignable(n),
 				})
 			}
 		}

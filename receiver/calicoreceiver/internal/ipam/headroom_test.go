@@ -127,24 +127,39 @@ func TestWhatPoolsAndNodesCanGive(t *testing.T) {
 				pools: []Pool{in(calicometric.PoolTerminating, pool)}, nodes: nodesNamed("a"), blocks: []BlockSpec{spec("10.0.0.0/30", "host:a", "a")},
 			}, map[string]string{"pool": "0", "a": "0"},
 		},
-		"a node claims the largest blocks first, whichever pool they are of": {
+		"a node claims blocks pool by pool, in the order of their names": {
 			world{
 				pools: []Pool{automatic("a-small", "10.0.1.0/29", 31), pool, automatic("z-small", "10.0.2.0/29", 32)}, nodes: nodesNamed("a"),
 				config: strictWith(6),
-			}, map[string]string{"a-small": "8", "pool": "16", "z-small": "6", "a": "20"},
+			}, map[string]string{"a-small": "8", "pool": "16", "z-small": "6", "a": "16"},
 		},
 		"a pool of some nodes is not of the others": {
 			world{
 				pools: []Pool{selecting("rack == '1'", pool)}, nodes: labelled, blocks: []BlockSpec{spec("10.0.0.0/30", "host:a", "a")},
 			}, map[string]string{"pool": "15", "a": "15", "b": "0"},
 		},
-		"a pool of no node gives nothing": {
+		"a pool of no node gives to who asks for it by name": {
 			world{
 				pools: []Pool{selecting("rack == '3'", pool)}, nodes: labelled, blocks: []BlockSpec{spec("10.0.0.0/30", "host:a", "a")},
-			}, map[string]string{"pool": "0", "a": "0", "b": "0"},
+			}, map[string]string{"pool": "15", "a": "0", "b": "0"},
 		},
-		"a pool whose selector cannot be read gives nothing": {
-			world{pools: []Pool{selecting("rack ==", pool)}, nodes: labelled}, map[string]string{"pool": "0", "a": "0", "b": "0"},
+		"so does a pool whose selector cannot be read": {
+			world{pools: []Pool{selecting("rack ==", pool)}, nodes: labelled}, map[string]string{"pool": "16", "a": "0", "b": "0"},
+		},
+		"a pool of some namespaces gives to their pods, and no node to all": {
+			world{pools: []Pool{ofNamespaces("team == 'x'", pool)}, nodes: labelled}, map[string]string{"pool": "16", "a": "0", "b": "0"},
+		},
+		"a pool of all namespaces is like any other": {
+			world{pools: []Pool{ofNamespaces("all()", pool)}, nodes: labelled}, map[string]string{"pool": "16", "a": "16", "b": "16"},
+		},
+		"an empty block is taken over before a node borrows, and counts against its limit": {
+			world{
+				pools: []Pool{automatic("pool", "10.0.0.0/28", 30)}, nodes: nodesNamed("a", "b"), config: lentWith(1),
+				blocks: []BlockSpec{
+					claimed(spec("10.0.0.0/30", "host:b", ""), time.Hour), spec("10.0.0.4/30", "host:b", "b"),
+					spec("10.0.0.8/30", "host:b", "b"), spec("10.0.0.12/30", "host:b", "b"),
+				},
+			}, map[string]string{"pool": "13", "a": "4", "b": "13"},
 		},
 		"what a node has in a pool that is not its own any longer is stranded": {
 			world{

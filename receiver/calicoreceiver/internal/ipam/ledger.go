@@ -95,7 +95,7 @@ func (l *ledger) countBlock(blockName string, b *Block, assignable, sign int) {
 	owner := unnamed
 	if b.ownerKind == ownerHost {
 		owner = b.owner
-		l.at(owner, func(t *tally) {
+		l.tally(owner, func(t *tally) {
 			t.blocks += int32(sign)
 			t.assignable += int32(sign * assignable)
 		})
@@ -108,14 +108,14 @@ func (l *ledger) countBlock(blockName string, b *Block, assignable, sign int) {
 		if !s.handled {
 			continue
 		}
-		l.at(s.node, func(t *tally) {
+		l.tally(s.node, func(t *tally) {
 			t.inUse += int32(n)
 			if s.node != unnamed && s.node != owner {
 				t.borrowed += int32(n)
 			}
 		})
 		if s.node != unnamed && owner != unnamed && s.node != owner {
-			l.at(owner, func(t *tally) { t.lent += int32(n) })
+			l.tally(owner, func(t *tally) { t.lent += int32(n) })
 		}
 	}
 	switch {
@@ -128,11 +128,11 @@ func (l *ledger) countBlock(blockName string, b *Block, assignable, sign int) {
 
 // countAffinity adds an affinity of a node, or takes it out.
 func (l *ledger) countAffinity(node name, sign int) {
-	l.at(node, func(t *tally) { t.affinities += int32(sign) })
+	l.tally(node, func(t *tally) { t.affinities += int32(sign) })
 }
 
-// at changes the tally of a node, and forgets one that is all zeros.
-func (l *ledger) at(node name, change func(*tally)) {
+// tally changes the tally of a node, and forgets one that is all zeros.
+func (l *ledger) tally(node name, change func(*tally)) {
 	t := l.nodes[node]
 	if t == nil {
 		t = &tally{}

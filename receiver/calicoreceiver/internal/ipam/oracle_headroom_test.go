@@ -57,11 +57,27 @@ func (m *model) mine(pools []int, node string) []int {
 	return slices.DeleteFunc(slices.Clone(pools), func(pool int) bool { return !m.selects(pool, node) })
 }
 
+// mineOfAll are the nodes that may use a pool.
+func (m *model) mineOfAll(pool int) []string {
+	var nodes []string
+	for node := range m.nodes {
+		if m.selects(pool, node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
 // room is how many blocks a node may claim beside those that it has in some pools.
 func (m *model) room(pools []int, node string) int {
 	if !m.config.AutoAllocateBlocks {
 		return 0
 	}
+	return max(0, m.limit()-m.owned(pools, node))
+}
+
+// owned are the blocks that a node has in some pools.
+func (m *model) owned(pools []int, node string) int {
 	owned := 0
 	for _, affinity := range m.affinities {
 		if affinity.Node == node && slices.Contains(pools, m.poolOf(affinity.CIDR)) {
@@ -75,7 +91,7 @@ func (m *model) room(pools []int, node string) int {
 			}
 		}
 	}
-	return max(0, m.limit()-owned)
+	return owned
 }
 
 // freeOf are the addresses that can be given out of the blocks of a pool whose host is meant.
@@ -131,7 +147,9 @@ func (m *model) assignable(pool int) int {
 	switch {
 	case m.gives(pool, calicometric.UseLoadBalancer):
 		return m.balancerAssignable(pool, m.automaticFor(calicometric.UseLoadBalancer, family))
-	case !m.isAutomatic(pool) && (m.gives(pool, calicometric.UseWorkload) || m.gives(pool, calicometric.UseTunnel)):
+	case !m.gives(pool, calicometric.UseWorkload) && !m.gives(pool, calicometric.UseTunnel):
+		return 0
+	case !m.isAutomatic(pool) || len(m.mineOfAll(pool)) == 0:
 		// Asked for by its name, whatever it selects.
 		return m.assignableIn(pool, func(string) []int { return []int{pool} })
 	case m.gives(pool, calicometric.UseWorkload):
@@ -154,13 +172,10 @@ func (m *model) assignableIn(pool int, pools func(node string) []int) int {
 	}
 	own := m.freeOf(pool, func(host string) bool { return uses[host] })
 	claimed, left := m.claim(pool, room)
-	if left == 0 {
-		return own + claimed
-	}
-	if !m.config.StrictAffinity {
+	taken, left := m.takeOver(pool, left, func(host string) bool { return !uses[host] })
+	if left > 0 && !m.config.StrictAffinity {
 		return m.freeOfAll(pool) + claimed
 	}
-	taken, _ := m.takeOver(pool, left, func(host string) bool { return !uses[host] })
 	return own + claimed + taken
 }
 
@@ -183,7 +198,7 @@ func (m *model) balancerAssignable(pool int, pools []int) int {
 func (m *model) nodeAssignable(node, family string) int {
 	pools := m.mine(m.automaticFor(calicometric.UseWorkload, family), node)
 	slices.SortFunc(pools, func(x, y int) int {
-		return cmp.Or(cmp.Compare(m.pools[x].BlockSize, m.pools[y].BlockSize), strings.Compare(m.pools[x].Name, m.pools[y].Name))
+		return strings.Compare(m.pools[x].Name, m.pools[y].Name)
 	})
 	total := 0
 	for _, pool := range pools {
@@ -195,17 +210,15 @@ func (m *model) nodeAssignable(node, family string) int {
 		n, room = m.claim(pool, room)
 		total += n
 	}
-	if room == 0 {
-		return total
-	}
+	taken, others := 0, 0
 	for _, pool := range pools {
-		if !m.config.StrictAffinity {
-			total += m.freeOfAll(pool) - m.freeOf(pool, func(host string) bool { return host == node })
-			continue
-		}
 		var n int
 		n, room = m.takeOver(pool, room, func(host string) bool { return host != node })
-		total += n
+		taken += n
+		others += m.freeOfAll(pool) - m.freeOf(pool, func(host string) bool { return host == node })
 	}
-	return total
+	if room > 0 && !m.config.StrictAffinity {
+		return total + others
+	}
+	return total + taken
 }

@@ -289,8 +289,9 @@ func (m *model) report() Report {
 	for _, node := range r.NodeNames {
 		for _, family := range []string{"IPv4", "IPv6"} {
 			if slices.ContainsFunc(m.pools, func(p Pool) bool { return p.Family() == family }) {
+				mine := m.mine(m.automaticFor(calicometric.UseWorkload, family), node)
 				r.Nodes = append(r.Nodes, NodeReport{
-					Node: node, Family: family, BlocksLimit: m.limit(), Assignable: addresses.Of(m.nodeAssignable(node, family)),
+					Node: node, Family: family, Blocks: m.owned(mine, node), BlocksLimit: m.limit(), Assignable: addresses.Of(m.nodeAssignable(node, family)),
 				})
 			}
 		}

@@ -25,6 +25,8 @@ type Pool struct {
 	Encapsulation string
 	// NodeSelector picks the nodes that may use the pool, in Calico's syntax; empty is all.
 	NodeSelector string
+	// NamespaceSelector picks the namespaces whose pods may, in the same syntax (Calico 3.31+); empty is all.
+	NamespaceSelector string
 }
 
 // Family is the pool's IP family as the label ip_family spells it.
@@ -35,6 +37,10 @@ func familyOf(prefix netip.Prefix) string {
 		return calicometric.IPv4
 	}
 	return calicometric.IPv6
+}
+
+func (p Pool) forSomeNamespaces() bool {
+	return p.NamespaceSelector != "" && p.NamespaceSelector != "all()"
 }
 
 func (p Pool) allows(use string) bool { return slices.Contains(p.AllowedUses, use) }

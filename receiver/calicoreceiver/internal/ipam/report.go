@@ -57,8 +57,8 @@ type NodeShare struct {
 // NodeReport is what one node can still give out of one IP family.
 type NodeReport struct {
 	Node, Family string
-	// BlocksLimit is how many blocks the node may claim.
-	BlocksLimit int
+	// BlocksLimit is how many blocks the node may claim for pods, and Blocks how many it has of those that count.
+	BlocksLimit, Blocks int
 	// Assignable is how many addresses the node could give to pods.
 	Assignable addresses.Count
 }

@@ -15,7 +15,7 @@ func (a *Account) Report(now time.Time) Report {
 	r := Report{Orphaned: a.orphans.allocated}
 	moments := make([]*moment, len(a.ledgers))
 	for i, l := range a.ledgers {
-		moments[i] = a.at(l, now)
+		moments[i] = a.momentOf(l, now)
 	}
 	assignable, nodes := a.headrooms(moments)
 	r.Nodes = nodes

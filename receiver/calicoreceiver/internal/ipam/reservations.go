@@ -2,6 +2,7 @@ package ipam
 
 import (
 	"net/netip"
+	"slices"
 
 	"go4.org/netipx"
 
@@ -11,7 +12,8 @@ import (
 // reservations are ranges of addresses that are not given out. The zero value is none.
 type reservations struct {
 	ranges []netip.Prefix // as they were set
-	set    *netipx.IPSet  // nil is none
+	// parts are the same addresses in as few ranges as there can be, in order: none overlaps another.
+	parts []netip.Prefix
 }
 
 func newReservations(ranges []netip.Prefix) reservations {
@@ -21,28 +23,31 @@ func newReservations(ranges []netip.Prefix) reservations {
 	}
 	// The error is that of an invalid range, which is left out.
 	set, _ := b.IPSet()
-	return reservations{ranges: ranges, set: set}
+	return reservations{ranges: ranges, parts: set.Prefixes()}
 }
 
-func (r *reservations) touches(prefix netip.Prefix) bool {
-	return r.set != nil && r.set.OverlapsPrefix(prefix)
+// inside are the parts of a range, or whole where it lies in one of them.
+func (r *reservations) inside(prefix netip.Prefix) (parts []netip.Prefix, whole bool) {
+	begin, _ := slices.BinarySearchFunc(r.parts, prefix.Addr(), func(part netip.Prefix, addr netip.Addr) int { return part.Addr().Compare(addr) })
+	if begin > 0 && r.parts[begin-1].Contains(prefix.Addr()) {
+		return nil, true
+	}
+	end := begin
+	for end < len(r.parts) && prefix.Contains(r.parts[end].Addr()) {
+		end++
+	}
+	parts = r.parts[begin:end]
+	return parts, len(parts) > 0 && parts[0].Bits() <= prefix.Bits()
 }
 
 // within counts the reserved addresses in a range, and how many of its blocks of a size are reserved whole.
 func (r *reservations) within(prefix netip.Prefix, blockSize int) (reserved, blocks addresses.Count) {
-	if !r.touches(prefix) {
-		return reserved, blocks
+	parts, whole := r.inside(prefix)
+	if whole {
+		parts = []netip.Prefix{prefix}
 	}
-	hostBits := func(bits int) int { return prefix.Addr().BitLen() - bits }
-	if r.set.ContainsPrefix(prefix) {
-		return addresses.Power(hostBits(prefix.Bits())), blocksIn(prefix, blockSize)
-	}
-	var b netipx.IPSetBuilder
-	b.AddPrefix(prefix)
-	b.Intersect(r.set)
-	both, _ := b.IPSet() // of two sets that are valid
-	for _, part := range both.Prefixes() {
-		reserved = reserved.Plus(addresses.Power(hostBits(part.Bits())))
+	for _, part := range parts {
+		reserved = reserved.Plus(addresses.Power(prefix.Addr().BitLen() - part.Bits()))
 		blocks = blocks.Plus(blocksIn(part, blockSize))
 	}
 	return reserved, blocks
@@ -58,31 +63,27 @@ func blocksIn(prefix netip.Prefix, blockSize int) addresses.Count {
 
 // unreserved is how many addresses of a block are neither allocated nor reserved.
 func (r *reservations) unreserved(b *Block) int {
-	switch {
-	case !r.touches(b.cidr):
-		return b.freeCount()
-	case r.set.ContainsPrefix(b.cidr):
+	parts, whole := r.inside(b.cidr)
+	if whole {
 		return 0
 	}
-	n := 0
-	addr := b.cidr.Addr()
-	for ordinal := range b.size() {
-		if b.isFree(ordinal) && !r.set.Contains(addr) {
-			n++
+	n := b.freeCount()
+	for _, part := range parts {
+		first := b.ordinal(part.Addr())
+		for ordinal := range 1 << (part.Addr().BitLen() - part.Bits()) {
+			if b.isFree(first + ordinal) {
+				n--
+			}
 		}
-		addr = addr.Next()
 	}
 	return n
 }
 
 // reserves says whether an address of a block is reserved.
 func (r *reservations) reserves(b *Block, ordinal int) bool {
-	if !r.touches(b.cidr) {
-		return false
-	}
-	addr := b.cidr.Addr()
-	for range ordinal {
-		addr = addr.Next()
-	}
-	return r.set.Contains(addr)
+	parts, whole := r.inside(b.cidr)
+	return whole || slices.ContainsFunc(parts, func(part netip.Prefix) bool {
+		first := b.ordinal(part.Addr())
+		return first <= ordinal && ordinal < first+1<<(part.Addr().BitLen()-part.Bits())
+	})
 }
