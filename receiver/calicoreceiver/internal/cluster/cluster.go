@@ -74,13 +74,15 @@ type Watcher struct {
 	absent  map[string]bool // namespaces that do not exist
 	// sources are what is watched of the resources that are served.
 	sources map[calicoapi.Resource]*source
-	broken  map[string]string          // objects that cannot be parsed, and why; each is logged once
-	invalid map[calicoapi.Resource]int // how many there are, of what has been read
-	ignored map[string]string          // entries of reservations that reserve nothing
+	broken  map[calicoapi.Resource]*leftOut // objects that cannot be parsed
+	ignored map[string]string               // entries of reservations that reserve nothing
 	// entered is what was brought into the account of what informers hold.
 	entered map[calicoapi.Resource]entry
 	// accounted is true from when there was an account until there can be none any longer.
 	accounted bool
+	// abandoned is true from when there is no account because reading what it needs goes on failing, or without an end, until that was read: who
+	// takes another source meanwhile would switch back and forth otherwise, since a watch that opens counts as an answer before it brings objects.
+	abandoned bool
 	// waiting is since when Snapshot waits for what decides on endpoints; zero while it does not.
 	waiting time.Time
 }
@@ -112,8 +114,7 @@ func New(config *rest.Config, options Options, logger *zap.Logger) (*Watcher, er
 		pods:     map[string]cache.SharedIndexInformer{},
 		absent:   map[string]bool{},
 		sources:  map[calicoapi.Resource]*source{},
-		broken:   map[string]string{},
-		invalid:  map[calicoapi.Resource]int{},
+		broken:   map[calicoapi.Resource]*leftOut{},
 		entered:  map[calicoapi.Resource]entry{},
 		books:    &books{account: ipam.New()},
 	}

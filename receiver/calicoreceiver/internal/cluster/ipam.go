@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"net/netip"
-	"strings"
 	"sync"
 	"time"
 
@@ -50,6 +49,9 @@ var ofAccount = []calicoapi.Resource{
 }
 
 const required = 2
+
+// syncTimeout bounds how long the account waits for what neither fails nor ends: a slow list of very many blocks takes less than a minute.
+const syncTimeout = 5 * time.Minute
 
 // books guard the account, which has the values of the tables that count. The lock of the Watcher comes before theirs.
 type books struct {
@@ -124,7 +126,9 @@ func (w *Watcher) IPAM(now time.Time) IPAM {
 	defer w.books.Unlock()
 	w.enter()
 	answer.ReservationsUnknown = w.unread(calicoapi.IPReservations)
-	answer.ConfigUnknown = w.unread(calicoapi.IPAMConfigs) || w.invalid[calicoapi.IPAMConfigs] > 0
+	configs := w.broken[calicoapi.IPAMConfigs]
+	// Calico reads no other object than that of this name.
+	answer.ConfigUnknown = w.unread(calicoapi.IPAMConfigs) || configs != nil && configs.has(calicoapi.DefaultName)
 	answer.NodesUnknown = w.unread(nodes)
 	answer.Invalid = w.allInvalid()
 	w.mu.Unlock()
@@ -145,6 +149,7 @@ func (w *Watcher) Blocks() []ipam.BlockReport {
 // accountState says whether there is an account, given that it is known what is served, and which right is missing where there is none for want
 // of it.
 func (w *Watcher) accountState() (state AccountState, missing string) {
+	synced, isRefused := true, false
 	for _, resource := range ofAccount[:required] {
 		s := w.sources[resource]
 		if s == nil {
@@ -153,17 +158,27 @@ func (w *Watcher) accountState() (state AccountState, missing string) {
 		if s.feed.HasSynced() {
 			continue
 		}
+		synced = false
 		// What goes on failing may be answered one day; until then there is no account, and who has another source takes that.
-		fails := time.Since(s.since) >= gateTimeout && w.health.failing(s.request.resource, s.request.namespace) != ""
-		if fails || w.health.isRefused(s.request.resource, s.request.namespace) {
-			return AccountUnavailable, w.missing(resource)
+		age := time.Since(s.since)
+		fails := age >= gateTimeout && w.health.failing(s.request.resource, s.request.namespace) != ""
+		w.abandoned = w.abandoned || fails || age >= syncTimeout
+		isRefused = isRefused || w.health.isRefused(s.request.resource, s.request.namespace)
+		if missing == "" {
+			missing = w.missing(resource)
 		}
 	}
-	for i, resource := range ofAccount {
-		switch s := w.sources[resource]; {
-		case i < required && !s.feed.HasSynced():
-			return AccountPending, ""
-		case s != nil && !w.accounted && !w.done(s):
+	w.abandoned = w.abandoned && !synced
+	switch {
+	case w.abandoned || isRefused:
+		return AccountUnavailable, missing
+	case !synced:
+		return AccountPending, ""
+	case w.accounted:
+		return AccountReady, ""
+	}
+	for _, resource := range ofAccount {
+		if s := w.sources[resource]; s != nil && !w.done(s) {
 			return AccountPending, ""
 		}
 	}
@@ -183,7 +198,10 @@ func (w *Watcher) allInvalid() map[calicoapi.Resource]int {
 		if s == nil || resource == nodes {
 			continue // anything can be read of a node
 		}
-		all[resource] = w.invalid[resource]
+		all[resource] = 0
+		if broken := w.broken[resource]; broken != nil {
+			all[resource] = broken.count()
+		}
 		if t, ok := s.feed.(counted); ok {
 			all[resource] = t.invalid()
 		}
@@ -238,7 +256,7 @@ func (w *Watcher) reservations() []netip.Prefix {
 		if len(reservation.Ignored) == 0 {
 			continue
 		}
-		ignored[name] = strings.Join(reservation.Ignored, "; ")
+		ignored[name] = joined(reservation.Ignored)
 		if w.ignored[name] != ignored[name] {
 			w.logger.Warn(string(calicoapi.IPReservations)+"/"+name+" has entries that reserve nothing", zap.String("ignored", ignored[name]))
 		}

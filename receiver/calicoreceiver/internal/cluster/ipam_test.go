@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -106,6 +107,22 @@ func (w *Watcher) fail(s *source) {
 	req := s.request
 	req.verb = "list"
 	w.health.record(req, apierrors.NewInternalError(errors.New("etcd")))
+}
+
+// mend has the API server answer what it failed to list, without any object yet.
+func (w *Watcher) mend(s *source) {
+	req := s.request
+	req.verb = "list"
+	w.health.record(req, nil)
+}
+
+// abandon has a resource, which was not read, fail for as long as it takes to be given up.
+func (w *Watcher) abandon(resource calicoapi.Resource) {
+	s := w.source(calicoapi.GroupV1, resource)
+	w.sources[resource] = s
+	w.fail(s)
+	s.since = time.Now().Add(-gateTimeout)
+	w.IPAM(time.Now())
 }
 
 func (w *Watcher) fill(t *testing.T) {
@@ -238,10 +255,50 @@ func TestAccountIsThereOnceAllThatIsNeededWasRead(t *testing.T) {
 			w.fail(w.sources[calicoapi.IPAMBlocks])
 			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-gateTimeout)
 		}, IPAM{State: AccountUnavailable}, false},
+		{"blocks went on failing, and a watch of them opens", func(w *Watcher) {
+			w.abandon(calicoapi.IPAMBlocks)
+			w.mend(w.sources[calicoapi.IPAMBlocks])
+		}, IPAM{State: AccountUnavailable}, false},
+		{"pools went on failing, and a watch of them opens", func(w *Watcher) {
+			w.abandon(calicoapi.IPPools)
+			w.mend(w.sources[calicoapi.IPPools])
+		}, IPAM{State: AccountUnavailable}, false},
+		{"blocks went on failing, and another group is asked for them", func(w *Watcher) {
+			w.abandon(calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV3, calicoapi.IPAMBlocks)
+		}, IPAM{State: AccountUnavailable}, false},
+		{"blocks went on failing and were read then", func(w *Watcher) {
+			blocks := w.sources[calicoapi.IPAMBlocks]
+			w.abandon(calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks] = blocks
+		}, IPAM{State: AccountReady}, false},
+		{"blocks went on failing, were read then, and are read anew", func(w *Watcher) {
+			blocks := w.sources[calicoapi.IPAMBlocks]
+			w.abandon(calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks] = blocks
+			w.IPAM(time.Now())
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV3, calicoapi.IPAMBlocks)
+		}, IPAM{State: AccountPending}, false},
+		{"blocks were refused for a moment", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.deny(w.sources[calicoapi.IPAMBlocks])
+			w.IPAM(time.Now())
+			w.mend(w.sources[calicoapi.IPAMBlocks])
+		}, IPAM{State: AccountPending}, false},
 		{"blocks take long to be read", func(w *Watcher) {
 			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
-			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-gateTimeout)
+			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(time.Minute - syncTimeout)
 		}, IPAM{State: AccountPending}, false},
+		{"blocks take for ever to be read", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-syncTimeout)
+		}, IPAM{State: AccountUnavailable}, false},
+		{"blocks took for ever, and another group is asked for them", func(w *Watcher) {
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV1, calicoapi.IPAMBlocks)
+			w.sources[calicoapi.IPAMBlocks].since = time.Now().Add(-syncTimeout)
+			w.IPAM(time.Now())
+			w.sources[calicoapi.IPAMBlocks] = w.source(calicoapi.GroupV3, calicoapi.IPAMBlocks)
+		}, IPAM{State: AccountUnavailable}, false},
 		{"blocks are refused that were read", func(w *Watcher) { w.deny(w.sources[calicoapi.IPAMBlocks]) }, IPAM{State: AccountReady}, false},
 		{"reservations are not served", func(w *Watcher) { delete(w.sources, calicoapi.IPReservations) }, IPAM{State: AccountReady}, false},
 		{"reservations were not read yet", func(w *Watcher) {
@@ -326,4 +383,51 @@ func TestWhatInformersHoldIsEnteredWhenItChanges(t *testing.T) {
 		calicoapi.IPPools: 1, calicoapi.IPAMBlocks: 1, calicoapi.BlockAffinities: 0, calicoapi.IPReservations: 0, calicoapi.IPAMConfigs: 0,
 	}, got.Invalid)
 	require.Len(t, logs.FilterMessageSnippet("cannot be read and is left out").All(), 2)
+}
+
+func TestConfigurationIsUnknownWhereThatOfCalicoCannotBeRead(t *testing.T) {
+	config := func(name string, blocks any) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"metadata": map[string]any{"name": name}, "spec": map[string]any{"maxBlocksPerHost": blocks},
+		}}
+	}
+	w, _ := unserved(t)
+	w.fill(t)
+	for _, step := range []struct {
+		name    string
+		configs []*unstructured.Unstructured
+		unknown bool
+		invalid int
+	}{
+		{"there is none", nil, false, 0},
+		{"another is broken", []*unstructured.Unstructured{config(calicoapi.DefaultName, int64(3)), config("other", "many")}, false, 1},
+		{"only another is there, and broken", []*unstructured.Unstructured{config("other", "many")}, false, 1},
+		{"that of Calico is broken", []*unstructured.Unstructured{config(calicoapi.DefaultName, "many")}, true, 1},
+		{"the broken one is gone", nil, false, 0},
+	} {
+		t.Run(step.name, func(t *testing.T) {
+			w.sources[calicoapi.IPAMConfigs].read(t, step.configs...)
+			got := w.IPAM(time.Now())
+			require.Equal(t, step.unknown, got.ConfigUnknown)
+			require.Equal(t, step.invalid, got.Invalid[calicoapi.IPAMConfigs])
+		})
+	}
+}
+
+func TestOnlySomeEntriesThatReserveNothingAreNamed(t *testing.T) {
+	w, logs := unserved(t)
+	w.fill(t)
+	nonsense := make([]any, maxNamed+7)
+	for i := range nonsense {
+		nonsense[i] = "nonsense"
+	}
+	w.sources[calicoapi.IPReservations].read(t, &unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "some"}, "spec": map[string]any{"reservedCIDRs": nonsense},
+	}})
+	w.IPAM(time.Now())
+	entries := logs.FilterMessage("ipreservations/some has entries that reserve nothing").All()
+	require.Len(t, entries, 1)
+	ignored := entries[0].ContextMap()["ignored"].(string)
+	require.Equal(t, maxNamed, strings.Count(ignored, "must be a CIDR"))
+	require.True(t, strings.HasSuffix(ignored, "; and 7 more"), ignored)
 }

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"go.uber.org/zap"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
@@ -82,6 +81,7 @@ func (w *Watcher) Snapshot() (snapshot Snapshot, ok bool) {
 	snapshot.Pools = ordered(objects[ipam.Pool](w, calicoapi.IPPools))
 	in.Pools = discovery.Readable[int]{Value: len(snapshot.Pools), Missing: w.missing(calicoapi.IPPools)}
 	in.BlocksMissing = w.missing(calicoapi.IPAMBlocks)
+	in.BlocksUnserved = w.options.IPAM != nil && installed && w.sources[calicoapi.IPAMBlocks] == nil
 	snapshot.ClusterInformation = object[calicoapi.ClusterInformation](w, calicoapi.ClusterInformations)
 	snapshot.TigeraStatuses = ordered(objects[calicoapi.TigeraStatus](w, calicoapi.TigeraStatuses))
 	snapshot.NodeStatuses = ordered(objects[nodestatus.Status](w, calicoapi.CalicoNodeStatuses))
@@ -163,27 +163,28 @@ func readable[T any](w *Watcher, resource calicoapi.Resource, read func(*Watcher
 	return answer
 }
 
-// objects are all cached objects of a resource, by name. What cannot be parsed is left out and named once in the log.
+// objects are all cached objects of a resource, by name. What cannot be parsed is left out.
 func objects[T any](w *Watcher, resource calicoapi.Resource) map[string]T {
 	found := map[string]T{}
-	w.invalid[resource] = 0
 	s := w.sources[resource]
 	if s == nil {
 		return found
 	}
+	broken := map[string]error{}
 	for _, obj := range s.objects() {
 		object := obj.(*kept[T])
-		key := string(resource) + "/" + object.Name
-		if object.err == nil {
-			delete(w.broken, key)
-			found[object.Name] = object.value
+		if object.err != nil {
+			broken[object.Name] = object.err
 			continue
 		}
-		w.invalid[resource]++
-		if w.broken[key] != object.err.Error() {
-			w.logger.Warn(key+" cannot be read and is left out", zap.Error(object.err))
-			w.broken[key] = object.err.Error()
-		}
+		found[object.Name] = object.value
+	}
+	if w.broken[resource] == nil {
+		w.broken[resource] = newLeftOut(w.logger, string(resource))
+	}
+	w.broken[resource].prune(func(name string) bool { return broken[name] != nil })
+	for _, name := range slices.Sorted(maps.Keys(broken)) {
+		w.broken[resource].add(name, broken[name])
 	}
 	return found
 }

@@ -106,6 +106,7 @@ func (w *Watcher) reconcile(ctx context.Context, wanted map[calicoapi.Resource]s
 		case !ok:
 			over = append(over, s.all()...)
 			delete(w.sources, resource)
+			delete(w.broken, resource)
 			if t, ok := s.feed.(counted); ok {
 				t.leave()
 			}

@@ -23,8 +23,6 @@ import (
 const (
 	// pageSize is how many objects are asked for at a time where the API server cannot stream them.
 	pageSize = 500
-	// maxNamed bounds how many objects of a resource are named in the log at a time.
-	maxNamed = 20
 	// steady is how long a watch lasts that was no failure.
 	steady = 2 * time.Minute
 )
@@ -88,7 +86,6 @@ const (
 type table[V any] struct {
 	kind[V]
 	resource string // with its group
-	logger   *zap.Logger
 	from     cache.ListerWatcher
 	synced   atomic.Bool
 
@@ -96,9 +93,7 @@ type table[V any] struct {
 	standing standing
 	// values are those of the account from when the table counts.
 	values shelf[V]
-	// broken are the objects that cannot be read, of which so many were named in the log since there were none.
-	broken map[string]struct{}
-	named  int
+	broken *leftOut
 }
 
 var _ cache.TransformingStore = (*table[int])(nil)
@@ -106,8 +101,8 @@ var _ cache.TransformingStore = (*table[int])(nil)
 // newTable makes a table of what is asked for as ask says, in pages where it is listed.
 func newTable[V any](k kind[V], resource string, mu sync.Locker, logger *zap.Logger, ask listWatch, list listPage) *table[V] {
 	t := &table[V]{
-		kind: k, resource: resource, logger: logger,
-		mu: mu, standing: standby, values: newShelf[V](), broken: map[string]struct{}{},
+		kind: k, resource: resource,
+		mu: mu, standing: standby, values: newShelf[V](), broken: newLeftOut(logger, resource),
 	}
 	ask.list = paged(list, t.object)
 	t.from = ask.recorded()
@@ -212,7 +207,7 @@ func (t *table[V]) Delete(obj any) error {
 	defer t.mu.Unlock()
 	if t.standing != over {
 		t.values.drop(object.GetName())
-		t.heal(object.GetName())
+		t.broken.heal(object.GetName())
 	}
 	return nil
 }
@@ -237,11 +232,7 @@ func (t *table[V]) Replace(list []any, _ string) error {
 			t.values.drop(name)
 		}
 	}
-	for name := range t.broken {
-		if rows[name] == nil {
-			t.heal(name)
-		}
-	}
+	t.broken.prune(func(name string) bool { return rows[name] != nil })
 	for _, r := range rows {
 		t.take(r)
 	}
@@ -258,10 +249,10 @@ func (t *table[V]) take(r *row[V]) {
 	}
 	if r.err != nil {
 		t.values.drop(r.name)
-		t.leaveOut(r.name, r.err)
+		t.broken.add(r.name, r.err)
 		return
 	}
-	t.heal(r.name)
+	t.broken.heal(r.name)
 	if !r.there {
 		t.values.drop(r.name)
 		return
@@ -271,29 +262,8 @@ func (t *table[V]) take(r *row[V]) {
 	}
 }
 
-func (t *table[V]) leaveOut(name string, err error) {
-	if _, known := t.broken[name]; known {
-		return
-	}
-	t.broken[name] = struct{}{}
-	t.named++
-	// The name is part of the message: the Collector drops messages that are repeated.
-	switch {
-	case t.named <= maxNamed:
-		t.logger.Warn(t.resource+"/"+name+" cannot be read and is left out", zap.Error(err))
-	case t.named == maxNamed+1:
-		t.logger.Warn("more of " + t.resource + " cannot be read and are left out")
-	}
-}
-
-func (t *table[V]) heal(name string) {
-	if delete(t.broken, name); len(t.broken) == 0 {
-		t.named = 0
-	}
-}
-
 // invalid is how many objects cannot be read. The caller has the lock.
-func (t *table[V]) invalid() int { return len(t.broken) }
+func (t *table[V]) invalid() int { return t.broken.count() }
 
 // count has the account keep the values from now on. The table whose values it has until now, if there is one, has lost: what both have the same
 // stays as it is, so that at no moment there is less than either has. The caller has the lock.
@@ -324,5 +294,6 @@ func (t *table[V]) leave() {
 }
 
 func (t *table[V]) end() {
-	t.standing, t.values, t.broken = over, newShelf[V](), nil
+	t.standing, t.values = over, newShelf[V]()
+	t.broken.prune(func(string) bool { return false })
 }

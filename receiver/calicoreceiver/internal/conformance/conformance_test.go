@@ -84,7 +84,7 @@ func TestAccountEqualsCalicoAfterRandomOperations(t *testing.T) {
 		run.driver.run(t, min(interval, operations-done))
 		run.checkpoint(t)
 		if n := len(run.driver.done); n%(10*interval) == 0 && n < operations {
-			fmt.Fprintf(os.Stdout, "conformance: %d operations, %d comparisons\n", len(run.driver.done), run.compared)
+			fmt.Fprintf(os.Stdout, "conformance: %d operations, %d comparisons\n", n, run.compared)
 		}
 	}
 	run.states.refusals(run.driver.done)

@@ -65,6 +65,9 @@ type Input struct {
 	Pools Readable[int]
 	// BlocksMissing is the right that is missing to read the IPAM blocks; empty where they can be read, and where they are not asked for.
 	BlocksMissing string
+	// BlocksUnserved is true where IPAM blocks are asked for and the API server does not serve them, as where Calico's data is in an etcd of its own
+	// and only its aggregated API is there.
+	BlocksUnserved bool
 	// Clients is what the receiver's configuration can do for the components' TLS.
 	Clients map[Component]Client
 }

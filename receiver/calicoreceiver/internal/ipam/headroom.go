@@ -178,8 +178,8 @@ func (s *survey) assignable(m *moment) addresses.Count {
 	return claimed.Plus(addresses.Of(s.own[m] + stranded))
 }
 
-// nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it claims pool by pool in the order of their names,
-// of empty ones that it takes over then, and in the end of those of others.
+// nodeAssignable is how many addresses a node can give out now: of blocks of its own, of those that it claims pool by pool in the order of their
+// names, of empty ones that it takes over then, and in the end of those of others.
 func (s *survey) nodeAssignable(n *node) addresses.Count {
 	room := s.roomOf(n)
 	own := addresses.Of(s.free[n.index])
