@@ -115,7 +115,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, prefixed(string(name), err))
 		}
 	}
-	if err := c.IPAM.validateIn(c.Mode); err != nil {
+	if err := c.IPAM.validate(); err != nil {
 		errs = append(errs, prefixed("ipam", err))
 	}
 	return errors.Join(errs...)

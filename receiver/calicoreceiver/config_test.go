@@ -97,6 +97,9 @@ func TestOnlyClusterModeReadsWhatHoldsForTheCluster(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, []calicoapi.Resource{calicoapi.FelixConfigurations}, cfg.resources())
 	require.Equal(t, []string{"calico-system", "kube-system"}, cfg.namespaces())
+	cfg, err = load(t, map[string]any{"mode": "node", "node": "n1", "ipam": map[string]any{"source": "datastore"}})
+	require.NoError(t, err)
+	require.Equal(t, []calicoapi.Resource{calicoapi.FelixConfigurations}, cfg.resources(), "the account is another's")
 }
 
 func TestStaticEndpoints(t *testing.T) {
@@ -196,12 +199,9 @@ func TestBadConfigNamesTheKey(t *testing.T) {
 			[]string{"felix", "metric_relabel_configs[0]"},
 		},
 		{"a source of addresses that does not exist", map[string]any{"ipam": map[string]any{"source": "etcd"}}, []string{"ipam.source", `"etcd"`, "datastore"}},
-		{
-			"the datastore as a source outside of cluster mode", map[string]any{"mode": "node", "node": "n1", "ipam": map[string]any{"source": "datastore"}},
-			[]string{"ipam.source", "mode: cluster"},
-		},
 		{"a detail that does not exist", map[string]any{"ipam": map[string]any{"node_detail": ""}}, []string{"ipam.node_detail", "nonzero"}},
 		{"a negative number of nodes", map[string]any{"ipam": map[string]any{"top_nodes": -1}}, []string{"ipam.top_nodes", "-1"}},
+		{"more nodes than there can be", map[string]any{"ipam": map[string]any{"top_nodes": 100_001}}, []string{"ipam.top_nodes", "100000", "100001"}},
 		{
 			"nodes one by one and none at all", map[string]any{"ipam": map[string]any{"node_detail": "none", "top_nodes": 5}},
 			[]string{"ipam.top_nodes", "node_detail: none"},

@@ -1,10 +1,12 @@
 package calicoreceiver
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
@@ -16,7 +18,8 @@ type IPAMSource string
 const (
 	// IPAMAuto is IPAMDatastore where pools and blocks can be read, else IPAMScrape, as in the modes node and static.
 	IPAMAuto IPAMSource = "auto"
-	// IPAMDatastore computes them from the Kubernetes API. What kube-controllers publishes of them does not enter the pipeline.
+	// IPAMDatastore computes them from the Kubernetes API, in the modes node and static by the collector in mode cluster. What kube-controllers
+	// publishes of them does not enter the pipeline.
 	IPAMDatastore IPAMSource = "datastore"
 	// IPAMScrape takes them from the metrics of kube-controllers. Of the Kubernetes API only the pools are read.
 	IPAMScrape IPAMSource = "scrape"
@@ -38,30 +41,33 @@ const (
 
 // IPAMConfig is what a user can say of the account of Calico's addresses.
 type IPAMConfig struct {
-	// Source says where the numbers come from. IPAMDatastore needs mode cluster.
+	// Source says where the numbers come from.
 	Source IPAMSource `mapstructure:"source"`
 
 	// NodeDetail says how finely the numbers of a pool are told apart by node.
 	NodeDetail NodeDetail `mapstructure:"node_detail"`
 
-	// TopNodes is how many nodes of each pool have series of their own, those with the most addresses in use; the others are one. 0 is all.
+	// TopNodes is how many nodes of each pool have series of their own, those with the most addresses in use; the others are one. 0 is all,
+	// and maxTopNodes the most.
 	TopNodes int `mapstructure:"top_nodes"`
 }
 
+// maxTopNodes is more than the nodes of any cluster.
+const maxTopNodes = 100_000
+
 func defaultIPAMConfig() IPAMConfig { return IPAMConfig{Source: IPAMAuto, NodeDetail: NodeDetailFull} }
 
-// validateIn names the key of every value that cannot be used in a mode.
-func (c IPAMConfig) validateIn(mode Mode) error {
+// validate names the key of every value that cannot be used.
+func (c IPAMConfig) validate() error {
 	var errs []error
 	errs = append(errs,
 		oneOf("source", c.Source, IPAMAuto, IPAMDatastore, IPAMScrape, IPAMOff),
 		oneOf("node_detail", c.NodeDetail, NodeDetailFull, NodeDetailNonzero, NodeDetailNone))
-	if c.Source == IPAMDatastore && mode != ModeCluster {
-		errs = append(errs, fmt.Errorf("source: %s needs mode: %s", IPAMDatastore, ModeCluster))
-	}
 	switch {
 	case c.TopNodes < 0:
 		errs = append(errs, fmt.Errorf("top_nodes: must not be negative, not %d", c.TopNodes))
+	case c.TopNodes > maxTopNodes:
+		errs = append(errs, fmt.Errorf("top_nodes: must be at most %d, not %d; 0 is all", maxTopNodes, c.TopNodes))
 	case c.TopNodes > 0 && c.NodeDetail == NodeDetailNone:
 		errs = append(errs, fmt.Errorf("top_nodes: no node has series of its own with node_detail: %s", NodeDetailNone))
 	}
@@ -88,10 +94,18 @@ func (c *Config) ipamSource() IPAMSource {
 	return c.IPAM.Source
 }
 
-// watchesIPAM says whether the account is kept from the Kubernetes API, where that can be read.
+// watchesIPAM says whether the account is kept from the Kubernetes API, where that can be read. Of a cluster one collector keeps it.
 func (c *Config) watchesIPAM() bool {
-	source := c.ipamSource()
-	return source == IPAMAuto || source == IPAMDatastore
+	return c.Mode == ModeCluster && (c.IPAM.Source == IPAMAuto || c.IPAM.Source == IPAMDatastore)
+}
+
+// handover is how long it takes until what stood in for an account has ended: to the next scrape of kube-controllers. Reports do not come to the
+// millisecond, and the one that is due is not missed for that.
+func (c *Config) handover() time.Duration {
+	if c.ipamSource() != IPAMAuto {
+		return 0
+	}
+	return cmp.Or(c.KubeControllers.Scrape.CollectionInterval, c.CollectionInterval) - settle
 }
 
 // explained are the components of which is said what becomes of them: those that are looked for, and the account of addresses.

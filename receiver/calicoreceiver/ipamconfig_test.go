@@ -25,6 +25,8 @@ func TestWhatPassesOfKubeControllersFollowsTheSource(t *testing.T) {
 		{"who asks for the datastore gets nothing else", ModeCluster, IPAMDatastore, unavailable, passOwn},
 		{"who asks for kube-controllers gets that", ModeCluster, IPAMScrape, pending, passAll},
 		{"an agent of a node keeps no account", ModeNode, IPAMAuto, pending, passAll},
+		{"an agent that leaves the account to the collector of the cluster passes on the rest", ModeNode, IPAMDatastore, pending, passOwn},
+		{"so does one without an API server", ModeStatic, IPAMDatastore, pending, passOwn},
 		{"without an API server there is no account", ModeStatic, IPAMAuto, pending, passAll},
 		{"off is off in every mode", ModeNode, IPAMOff, pending, passNone},
 	} {
@@ -38,8 +40,8 @@ func TestWhatPassesOfKubeControllersFollowsTheSource(t *testing.T) {
 func TestOnlyClusterModeKeepsAnAccount(t *testing.T) {
 	for source, want := range map[IPAMSource]bool{IPAMAuto: true, IPAMDatastore: true, IPAMScrape: false, IPAMOff: false} {
 		require.Equal(t, want, (&Config{Mode: ModeCluster, IPAM: IPAMConfig{Source: source}}).watchesIPAM(), source)
-		if source != IPAMDatastore {
-			require.False(t, (&Config{Mode: ModeNode, IPAM: IPAMConfig{Source: source}}).watchesIPAM(), source)
+		for _, mode := range []Mode{ModeNode, ModeStatic} {
+			require.False(t, (&Config{Mode: mode, IPAM: IPAMConfig{Source: source}}).watchesIPAM(), "%s %s", mode, source)
 		}
 	}
 }
@@ -49,7 +51,7 @@ func TestWhatIsOffIsNotExplained(t *testing.T) {
 		mode   Mode
 		source IPAMSource
 		want   bool
-	}{{ModeCluster, IPAMAuto, true}, {ModeCluster, IPAMScrape, true}, {ModeCluster, IPAMOff, false}, {ModeNode, IPAMAuto, false}} {
+	}{{ModeCluster, IPAMAuto, true}, {ModeCluster, IPAMScrape, true}, {ModeCluster, IPAMOff, false}, {ModeNode, IPAMAuto, false}, {ModeNode, IPAMDatastore, false}} {
 		config := Config{Mode: tc.mode, IPAM: IPAMConfig{Source: tc.source}}
 		require.Equal(t, tc.want, slices.Contains(config.explained(), discovery.IPAM), "%s %s", tc.mode, tc.source)
 	}

@@ -51,6 +51,7 @@ func (f *ipamFacts) write(ts pcommon.Timestamp, account cluster.IPAM) {
 	}
 	for _, node := range report.Nodes {
 		family := metadata.MapAttributeIPFamily[node.Family]
+		f.builder.RecordCalicoIpamNodeBlocksDataPoint(ts, int64(node.Blocks), node.Node, family)
 		f.builder.RecordCalicoIpamNodeBlocksLimitDataPoint(ts, int64(node.BlocksLimit), node.Node, family)
 		if !account.ReservationsUnknown {
 			f.builder.RecordCalicoIpamNodeAssignableDataPoint(ts, node.Assignable.Float64(), node.Node, family)

@@ -18,6 +18,7 @@ import (
 	logobserver "go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
@@ -51,9 +52,9 @@ func handMade() cluster.IPAM {
 		NoPool:    []ipam.NodeShare{{Node: "node-1", InUse: 3, Blocks: 2}},
 		NodeNames: []string{"node-1", "node-2"},
 		Nodes: []ipam.NodeReport{
-			{Node: "node-1", Family: "IPv4", BlocksLimit: 20, Assignable: addresses.Of(48)},
+			{Node: "node-1", Family: "IPv4", BlocksLimit: 20, Blocks: 1, Assignable: addresses.Of(48)},
 			{Node: "node-1", Family: "IPv6", BlocksLimit: 20, Assignable: addresses.Of(1280)},
-			{Node: "node-2", Family: "IPv4", BlocksLimit: 20},
+			{Node: "node-2", Family: "IPv4", BlocksLimit: 20, Blocks: 20},
 			{Node: "node-2", Family: "IPv6", BlocksLimit: 20, Assignable: addresses.Of(1280)},
 		},
 		Namespaces: []ipam.NamespaceReport{{Namespace: "default", Allocated: 68}, {Namespace: "kube-system", Allocated: 2}},
@@ -119,6 +120,18 @@ func TestFactsOfAnAccount(t *testing.T) {
 	}
 }
 
+func TestWhatIsHeldBackOfScrapesIsWhatTheAccountHas(t *testing.T) {
+	golden, err := os.ReadFile(filepath.Join("testdata", "account", "all.prom"))
+	require.NoError(t, err)
+	families := map[string]bool{}
+	for line := range strings.Lines(string(golden)) {
+		if name, _, _ := strings.Cut(line, "{"); strings.HasPrefix(name, calicometric.IPAMPrefix) {
+			families[name] = true
+		}
+	}
+	require.Equal(t, ownFamilies, families)
+}
+
 func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 	names := func(account cluster.IPAM) (names []string) {
 		f := newFacts(createDefaultConfig().(*Config), receivertest.NewNopSettings(metadata.Type), "")
@@ -144,10 +157,10 @@ func TestWhatIsNotKnownIsLeftOut(t *testing.T) {
 			"ipam_ippool_reserved", "calico_ipam_pool_assignable", "calico_ipam_node_assignable", "calico_ipam_pool_blocks unclaimed", "calico_ipam_pool_blocks reserved",
 		}},
 		{"configuration", func(a *cluster.IPAM) { a.ConfigUnknown = true }, []string{
-			"calico_ipam_pool_assignable", "calico_ipam_pool_cooling", "calico_ipam_node_assignable", "calico_ipam_node_blocks_limit",
+			"calico_ipam_pool_assignable", "calico_ipam_pool_cooling", "calico_ipam_node_assignable", "calico_ipam_node_blocks", "calico_ipam_node_blocks_limit",
 		}},
 		{"nodes", func(a *cluster.IPAM) { a.NodesUnknown = true }, []string{
-			"calico_ipam_pool_assignable", "calico_ipam_node_assignable", "calico_ipam_node_blocks_limit",
+			"calico_ipam_pool_assignable", "calico_ipam_node_assignable", "calico_ipam_node_blocks", "calico_ipam_node_blocks_limit",
 		}},
 		{"an account", func(a *cluster.IPAM) { a.State = cluster.AccountPending }, complete},
 	} {

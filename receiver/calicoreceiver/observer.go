@@ -48,6 +48,8 @@ type observer struct {
 	frozen  frozen
 	invalid *invalid // nil where no account is kept
 
+	handover handover
+
 	known     cluster.Snapshot
 	isKnown   bool
 	found     []discovery.Endpoint // by the rules alone
@@ -64,6 +66,7 @@ func newObserver(ctx context.Context, r *calicoReceiver) (*observer, error) {
 		clients:        r.config.clients(),
 		next:           &identified{next: r.next, clusterName: r.config.ClusterName},
 		ended:          newEnded(),
+		handover:       handover{interval: r.config.handover()},
 	}
 	o.scraped = newOneSource(o.next, r.config.passing(o.account))
 	instance := ""
@@ -171,7 +174,8 @@ func (o *observer) refresh(ctx context.Context) {
 	input.Scope, input.Clients = o.scope, o.clients
 	o.found = discovery.Endpoints(input)
 	// The first account is not kept waiting.
-	accounted := o.config.watchesIPAM() && o.account.State == cluster.AccountPending && o.watcher.IPAM(time.Now()).State != cluster.AccountPending
+	accounted := o.config.watchesIPAM() && !o.handover.goesOn() &&
+		o.account.State == cluster.AccountPending && o.watcher.IPAM(time.Now()).State != cluster.AccountPending
 	if poolsChanged || accounted {
 		// Pools before their numbers: what reads both then knows a pool from its first scrape on.
 		o.judge()
@@ -292,7 +296,7 @@ func (o *observer) takeAccount(now time.Time) {
 	}
 	read := o.watcher.IPAM(now)
 	o.invalid.set(read.Invalid)
-	account := o.frozen.account(read, o.known.ClusterInformation)
+	account := o.handover.account(o.frozen.account(read, o.known.ClusterInformation), now)
 	if account.State != o.account.State {
 		o.logAccount(account)
 	}
@@ -307,7 +311,11 @@ func (o *observer) logAccount(account cluster.IPAM) {
 	case cluster.AccountReady:
 		o.set.Logger.Info("Calico's addresses are counted from its datastore")
 	case cluster.AccountUnavailable:
-		o.set.Logger.Info("Calico's addresses cannot be counted from its datastore",
+		level := zap.InfoLevel
+		if o.config.ipamSource() == IPAMDatastore { // there are no other numbers
+			level = zap.WarnLevel
+		}
+		o.set.Logger.Log(level, "Calico's addresses cannot be counted from its datastore",
 			zap.String("ipam.source", string(o.config.IPAM.Source)), zap.String("missing", account.Missing))
 	}
 }

@@ -42,20 +42,24 @@ func (p passing) holdsBack(metric string) bool {
 	}
 }
 
+// maxEnded bounds what is kept of resources that are gone: a restart of kube-controllers makes a new one.
+const maxEnded = 1000
+
 // oneSource keeps out of what is scraped the metrics that have another source, so that none is there twice. It is safe for concurrent use.
 type oneSource struct {
 	next consumer.Metrics
 
 	mu      sync.Mutex
 	passing passing
-	// open are the resources of which series passed that may not pass any longer, and have to be ended.
-	open map[hash]struct{}
+	// ended are the resources of which nothing is open that may not pass. Of others there may be: of those that passed here, and of those that the
+	// process before this one let through. Who forgets one ends its series once more, which does no harm, as with series that never were.
+	ended map[hash]struct{}
 }
 
 var _ consumer.Metrics = (*oneSource)(nil)
 
 func newOneSource(next consumer.Metrics, passing passing) *oneSource {
-	return &oneSource{next: next, passing: passing, open: map[hash]struct{}{}}
+	return &oneSource{next: next, passing: passing, ended: map[hash]struct{}{}}
 }
 
 // pass says what passes from now on.
@@ -70,8 +74,8 @@ func (*oneSource) Capabilities() consumer.Capabilities {
 	return consumer.Capabilities{MutatesData: true}
 }
 
-// ConsumeMetrics implements consumer.Metrics. Of a resource of which series passed before, the first scrape that is held back passes as their end. It
-// has all of them: the Prometheus receiver adds an end of its own for those that are not there any more.
+// ConsumeMetrics implements consumer.Metrics. Of a resource the first scrape that is held back passes as the end of what may have passed before. It
+// has all of it: the Prometheus receiver adds an end of its own for series that are not there any more.
 func (o *oneSource) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) error {
 	ended := o.filter(md)
 	if md.ResourceMetrics().Len() == 0 {
@@ -83,13 +87,13 @@ func (o *oneSource) ConsumeMetrics(ctx context.Context, md pmetric.Metrics) erro
 		o.mu.Lock()
 		defer o.mu.Unlock()
 		for _, resource := range ended {
-			o.open[resource] = struct{}{}
+			delete(o.ended, resource)
 		}
 	}
 	return err
 }
 
-// filter removes what does not pass, and returns the resources whose open series it ended.
+// filter removes what does not pass, and returns the resources whose series it ended.
 func (o *oneSource) filter(md pmetric.Metrics) (ended []hash) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -99,12 +103,15 @@ func (o *oneSource) filter(md pmetric.Metrics) (ended []hash) {
 			return false
 		}
 		resource := pdatautil.MapHash(rm.Resource().Attributes())
-		_, open := o.open[resource]
-		switch own, alive := o.passing.filter(rm, open); {
+		_, isEnded := o.ended[resource]
+		switch ends, alive := o.passing.filter(rm, !isEnded); {
 		case alive:
-			o.open[resource] = struct{}{}
-		case own && open:
-			delete(o.open, resource)
+			delete(o.ended, resource)
+		case ends && !isEnded:
+			if len(o.ended) >= maxEnded {
+				clear(o.ended)
+			}
+			o.ended[resource] = struct{}{}
 			ended = append(ended, resource)
 		}
 		return rm.ScopeMetrics().Len() == 0
@@ -112,21 +119,25 @@ func (o *oneSource) filter(md pmetric.Metrics) (ended []hash) {
 	return ended
 }
 
-// filter removes what does not pass from a resource, or makes an end of it where series are open. It says whether there were series of the receiver's own
-// families, and whether some of them are open now.
-func (p passing) filter(rm pmetric.ResourceMetrics, open bool) (own, alive bool) {
+// filter removes what does not pass from a resource, or makes an end of it where series may be open. It says whether there were ends, made here or by
+// the Prometheus receiver of the receiver's own families, and whether some of these are open now.
+func (p passing) filter(rm pmetric.ResourceMetrics, mayBeOpen bool) (ends, alive bool) {
 	rm.ScopeMetrics().RemoveIf(func(sm pmetric.ScopeMetrics) bool {
 		sm.Metrics().RemoveIf(func(m pmetric.Metric) bool {
-			own = own || ownFamilies[m.Name()]
 			if p.holdsBack(m.Name()) {
-				return !open || !end(m)
+				ended := mayBeOpen && end(m)
+				ends = ends || ended
+				return !ended
 			}
-			alive = alive || ownFamilies[m.Name()] && isAlive(m)
+			if ownFamilies[m.Name()] {
+				live := isAlive(m)
+				alive, ends = alive || live, ends || !live
+			}
 			return false
 		})
 		return sm.Metrics().Len() == 0
 	})
-	return own, alive
+	return ends, alive
 }
 
 // isAlive says whether a metric has a point that is no end. Calico publishes gauges.

@@ -60,6 +60,14 @@ func seen(t *testing.T, all []pmetric.Metrics) (names []string) {
 	return names
 }
 
+// endsOf are the ends of metrics.
+func endsOf(metrics []string) (ends []string) {
+	for _, name := range metrics {
+		ends = append(ends, name+"-")
+	}
+	return ends
+}
+
 func TestWhatTheReceiverCountsItselfDoesNotPass(t *testing.T) {
 	const kubeControllers, size, gc = "calico-kube-controllers", "ipam_ippool_size", "ipam_allocations_gc_candidates"
 	own := []string{"ipam_ippool_size", "ipam_ippool_reserved", "ipam_allocations_in_use", "ipam_allocations_borrowed", "ipam_blocks"}
@@ -74,12 +82,24 @@ func TestWhatTheReceiverCountsItselfDoesNotPass(t *testing.T) {
 		steps []step
 	}{
 		{"its own families are held back, what only kube-controllers knows passes", []step{
+			{passOwn, kubeControllers, own, endsOf(own)},
 			{passOwn, kubeControllers, append([]string{"up", gc, "ipam_allocations_gc_reclamations", "ipam_blocks_per_node"}, own...),
 				[]string{"up", gc, "ipam_allocations_gc_reclamations", "ipam_blocks_per_node"}},
 		}},
-		{"a scrape of which nothing is left does not arrive", []step{{passOwn, kubeControllers, own, nil}}},
+		{"what the process before this one let through ends once, with the first scrape", []step{
+			{passOwn, kubeControllers, []string{size, gc}, []string{size + "-", gc}},
+			{passOwn, kubeControllers, []string{size, gc}, []string{gc}},
+		}},
+		{"a scrape without metrics of IPAM, as one that failed, ends nothing", []step{
+			{passOwn, kubeControllers, []string{"up"}, []string{"up"}},
+			{passOwn, kubeControllers, []string{"up", size}, []string{"up", size + "-"}},
+		}},
+		{"a scrape of which nothing is left does not arrive", []step{{passOwn, kubeControllers, own, endsOf(own)}, {passOwn, kubeControllers, own, nil}}},
 		{"all pass where kube-controllers is the source", []step{{passAll, kubeControllers, append([]string{gc}, own...), append([]string{gc}, own...)}}},
-		{"none of IPAM passes where it is off", []step{{passNone, kubeControllers, append([]string{"up", gc}, own...), []string{"up"}}}},
+		{"none of IPAM passes where it is off, and what passed before ends", []step{
+			{passNone, kubeControllers, append([]string{"up", gc}, own...), append([]string{"up", gc + "-"}, endsOf(own)...)},
+			{passNone, kubeControllers, append([]string{"up", gc}, own...), []string{"up"}},
+		}},
 		{"other jobs are not looked at", []step{{passNone, "calico-felix", []string{size}, []string{size}}}},
 		{"series that passed before end once with the next scrape", []step{
 			{passAll, kubeControllers, []string{size, gc}, []string{size, gc}},
@@ -96,9 +116,12 @@ func TestWhatTheReceiverCountsItselfDoesNotPass(t *testing.T) {
 			{passOwn, kubeControllers, []string{size + "-"}, []string{size + "-"}},
 			{passOwn, kubeControllers, []string{size + "-"}, nil},
 		}},
-		{"the end of what never passed does not pass", []step{{passOwn, kubeControllers, []string{size + "-"}, nil}}},
+		{"what is held back ends once, be it alive or not", []step{
+			{passOwn, kubeControllers, []string{size}, []string{size + "-"}},
+			{passOwn, kubeControllers, []string{size + "-"}, nil},
+		}},
 		{"there and back again, each change ends what is open", []step{
-			{passOwn, kubeControllers, []string{size}, nil},
+			{passOwn, kubeControllers, []string{size}, []string{size + "-"}},
 			{passAll, kubeControllers, []string{size}, []string{size}},
 			{passOwn, kubeControllers, []string{size}, []string{size + "-"}},
 			{passAll, kubeControllers, []string{size}, []string{size}},
@@ -121,16 +144,34 @@ func TestWhatTheReceiverCountsItselfDoesNotPass(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatPassedOfAResourceEnds(t *testing.T) {
+func TestEachResourceEndsByItself(t *testing.T) {
 	sink := &consumertest.MetricsSink{}
-	filter := newOneSource(sink, passAll)
-	require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", "old", "ipam_blocks")))
-	filter.pass(passOwn)
-	sink.Reset()
-	require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", "new", "ipam_blocks")))
+	filter := newOneSource(sink, passOwn)
+	for _, step := range []struct {
+		instance string
+		want     []string
+	}{{"old", []string{"ipam_blocks-"}}, {"old", nil}, {"new", []string{"ipam_blocks-"}}, {"new", nil}, {"old", nil}} {
+		sink.Reset()
+		require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", step.instance, "ipam_blocks")))
+		require.Equal(t, step.want, seen(t, sink.AllMetrics()), step.instance)
+	}
+}
+
+func TestWhatHasNoEndIsHeldBack(t *testing.T) {
+	sink := &consumertest.MetricsSink{}
+	md := scraped("calico-kube-controllers", "x", "ipam_blocks")
+	md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).SetEmptySum().DataPoints().AppendEmpty().SetIntValue(7)
+	require.NoError(t, newOneSource(sink, passOwn).ConsumeMetrics(t.Context(), md))
 	require.Empty(t, sink.AllMetrics())
-	require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", "old", "ipam_blocks")))
-	require.Equal(t, []string{"ipam_blocks-"}, seen(t, sink.AllMetrics()))
+}
+
+func TestResourcesThatEndedAreNotKeptForever(t *testing.T) {
+	filter := newOneSource(consumertest.NewNop(), passOwn)
+	for i := range 2*maxEnded + 1 {
+		require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", strconv.Itoa(i), "ipam_blocks")))
+		require.LessOrEqual(t, len(filter.ended), maxEnded)
+	}
+	require.Len(t, filter.ended, 1)
 }
 
 func TestAnEndThatThePipelineRefusedIsSentAgain(t *testing.T) {
@@ -157,37 +198,42 @@ func TestAnEndThatThePipelineRefusedIsSentAgain(t *testing.T) {
 func TestTheSourceChangesWhileTargetsAreScraped(t *testing.T) {
 	sink := &consumertest.MetricsSink{}
 	filter := newOneSource(sink, passAll)
-	var running sync.WaitGroup
 	const targets, scrapes = 4, 200
+	scrape := func(target int) {
+		if err := filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", strconv.Itoa(target), "ipam_blocks", "up")); err != nil {
+			t.Error(err)
+		}
+	}
 	for target := range targets {
-		running.Go(func() {
-			for range scrapes {
-				if err := filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", strconv.Itoa(target), "ipam_blocks", "up")); err != nil {
-					t.Error(err)
-				}
-			}
-		})
+		scrape(target)
 	}
+	// Each scrape of each target meets one change of the source, sooner or later.
 	for i := range scrapes {
-		filter.pass([]passing{passAll, passOwn}[i%2])
+		var running sync.WaitGroup
+		for target := range targets {
+			running.Go(func() { scrape(target) })
+		}
+		running.Go(func() { filter.pass([]passing{passOwn, passAll}[i%2]) })
+		running.Wait()
 	}
-	running.Wait()
 	filter.pass(passOwn)
 	for target := range targets {
-		require.NoError(t, filter.ConsumeMetrics(t.Context(), scraped("calico-kube-controllers", strconv.Itoa(target), "ipam_blocks", "up")))
+		scrape(target)
 	}
-	// Of each target the last point of its series is an end, if there was one.
-	last := map[string]bool{}
+	// Of each target the last point of its series is an end, and there were others.
+	last, alive := map[string]bool{}, map[string]bool{}
 	for _, md := range sink.AllMetrics() {
 		rm := md.ResourceMetrics().At(0)
 		instance, _ := rm.Resource().Attributes().Get("service.instance.id")
 		for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
 			if m.Name() == "ipam_blocks" {
-				last[instance.Str()] = m.Gauge().DataPoints().At(0).Flags().NoRecordedValue()
+				ended := m.Gauge().DataPoints().At(0).Flags().NoRecordedValue()
+				last[instance.Str()] = ended
+				alive[instance.Str()] = alive[instance.Str()] || !ended
 			}
 		}
 	}
-	for target, ended := range last {
-		require.True(t, ended, target)
-	}
+	all := map[string]bool{"0": true, "1": true, "2": true, "3": true}
+	require.Equal(t, all, alive)
+	require.Equal(t, all, last)
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/addresses"
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
@@ -113,6 +114,7 @@ func compareWithObjects(t *testing.T, c *check, a account, o *objects) {
 	}
 	for _, n := range a.report.Nodes {
 		c.equal("", "limit of blocks of "+n.Node, limit, n.BlocksLimit)
+		c.equal("", n.Family+" blocks of "+n.Node, o.claimed(t, n.Node, n.Family == calicometric.IPv4), n.Blocks)
 	}
 	for _, p := range a.report.Pools {
 		comparePool(c, p, o)

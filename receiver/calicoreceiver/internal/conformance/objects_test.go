@@ -4,6 +4,7 @@ package conformance
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/calicoapi"
+	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/selector"
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 )
 
@@ -147,6 +150,32 @@ func (o *objects) block(t *testing.T, u unstructured.Unstructured) block {
 		addr = addr.Next()
 	}
 	return b
+}
+
+// claimed is how many blocks a node has that count against its limit: its affinities in all pools that its pods may use
+// (libcalico-go/lib/ipam/ipam.go, prepareAffinityBlocksForHost).
+func (o *objects) claimed(t *testing.T, node string, v4 bool) int {
+	t.Helper()
+	var usable []netip.Prefix
+	for _, pool := range o.byResource["ippools"] {
+		disabled, _, _ := unstructured.NestedBool(pool.Object, "spec", "disabled")
+		uses, found, _ := unstructured.NestedStringSlice(pool.Object, "spec", "allowedUses")
+		selects, err := selector.Parse(text(t, pool, "nodeSelector"))
+		require.NoError(t, err)
+		cidr := o.pools[pool.GetName()]
+		if !disabled && (!found || slices.Contains(uses, calicometric.UseWorkload)) && selects.Matches(o.nodes[node]) && cidr.Addr().Is4() == v4 {
+			usable = append(usable, cidr)
+		}
+	}
+	n := 0
+	for _, affinity := range o.byResource["blockaffinities"] {
+		cidr := netip.MustParsePrefix(text(t, affinity, "cidr"))
+		if text(t, affinity, "node") == node && text(t, affinity, "deleted") != "true" &&
+			slices.ContainsFunc(usable, func(pool netip.Prefix) bool { return covers(pool, cidr) }) {
+			n++
+		}
+	}
+	return n
 }
 
 // in are the blocks of a pool; of none where the name is empty.

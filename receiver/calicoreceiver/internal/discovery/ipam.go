@@ -23,6 +23,8 @@ func ipam(in Input) Endpoint {
 		return e.with(Absent, ReasonNoCalico, "the API server serves none of Calico's resources")
 	case in.APIFails:
 		return e.with(Unreachable, ReasonKubernetesAPI, "the Kubernetes API does not answer as it should; the IP pools are those that were read last")
+	case in.Pools.Value > 0 && in.BlocksUnserved:
+		return e.with(Absent, ReasonNoBlocks, "IP pools: "+strconv.Itoa(in.Pools.Value)+"; the API server does not serve the blocks")
 	case in.Pools.Value > 0:
 		return e.with(Scraped, ReasonOK, "IP pools: "+strconv.Itoa(in.Pools.Value))
 	}

@@ -20,6 +20,16 @@ func TestIPAM(t *testing.T) {
 	}{
 		{"it is read where there are pools", Input{CalicoInstalled: true, Pools: pools(2)}, "scraped ok"},
 		{"without pools it gives no addresses", Input{CalicoInstalled: true}, "absent no_pools"},
+		{"pools without blocks, as with an etcd of its own", Input{CalicoInstalled: true, Pools: pools(2), BlocksUnserved: true}, "absent no_blocks"},
+		{"neither pools nor blocks", Input{CalicoInstalled: true, BlocksUnserved: true}, "absent no_pools"},
+		{
+			"blocks that nobody needs",
+			Input{CalicoInstalled: true, Pools: pools(1), BlocksUnserved: true, Installation: &Installation{CNI: "AmazonVPC"}}, "unsupported aws_vpc_cni",
+		},
+		{
+			"blocks that are not served, as an API server has it that fails",
+			Input{CalicoInstalled: true, APIFails: true, Pools: pools(1), BlocksUnserved: true}, "unreachable kubernetes_api",
+		},
 		{"without Calico there is none", Input{}, "absent no_calico"},
 		{"Calico with an etcd of its own has none in the API server", Input{Pods: []Pod{felixPod()}}, "absent no_calico"},
 		{"pools that may not be read", Input{CalicoInstalled: true, Pools: Readable[int]{Missing: listPools}}, "forbidden " + listPools},

@@ -23,6 +23,7 @@ const (
 	ReasonNoPods   = "no_pods"
 	ReasonNoCalico = "no_calico"
 	ReasonNoPools  = "no_pools"
+	ReasonNoBlocks = "no_blocks"
 
 	ReasonAWSVPCCNI  = "aws_vpc_cni"
 	ReasonAzureVNET  = "azure_vnet"
@@ -206,7 +207,7 @@ func otherReasons() []ReasonDoc {
 		{
 			Blocked, []Component{KubeControllers}, ReasonCalicoSystemTier,
 			"The policies that the operator puts into the tier `calico-system` (before 1.42: `allow-tigera`) let nobody but Calico Enterprise's Prometheus reach kube-controllers (projectcalico/calico#13370). A policy in another namespace, tier `default` or of Kubernetes does not help.",
-			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` on the host network and node of kube-controllers, since Calico lets a node reach its own pods. Until then `ipam_allocations_gc_candidates` and `ipam_allocations_gc_reclamations` are missing, which only kube-controllers knows; with `ipam.source: scrape` all numbers of IPAM are.",
+			"Add a NetworkPolicy of `projectcalico.org/v3` in the pod's namespace, named `calico-system.<name>`, with `tier: calico-system`, `order: 10`, `selector: k8s-app == 'calico-kube-controllers'` and `types: [Ingress]`, that allows TCP from the collector to the port; or run a collector in mode `node` with `kube_controllers.enabled: true` and `ipam.source: datastore`, which leaves the account of addresses to mode `cluster`, on the host network and node of kube-controllers, since Calico lets a node reach its own pods. Until then `ipam_allocations_gc_candidates` and `ipam_allocations_gc_reclamations` are missing, which only kube-controllers knows; with `ipam.source: scrape` all numbers of IPAM are.",
 		},
 		{
 			Unreachable, Components(), ReasonScrapeFailed,
@@ -242,6 +243,11 @@ func otherReasons() []ReasonDoc {
 			Absent, []Component{IPAM}, ReasonNoPools,
 			"Calico has no IP pool, so that it gives addresses to no pod.",
 			"`kubectl get ippools.crd.projectcalico.org` or `calicoctl get ippool` shows them; nothing is to be done if something else gives the addresses.",
+		},
+		{
+			Absent, []Component{IPAM}, ReasonNoBlocks,
+			"The API server serves the IP pools, but not the blocks: Calico's data is in an etcd of its own, of which the aggregated API `projectcalico.org/v3` shows a part.",
+			"Nothing is to be done with `ipam.source: auto`, which takes the numbers of IPAM from the scrapes of kube-controllers, or with `scrape`; with `datastore` they are missing.",
 		},
 	}
 }

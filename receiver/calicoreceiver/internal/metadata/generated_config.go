@@ -206,6 +206,26 @@ func (ms *CalicoIpamNodeAssignableMetricConfig) Unmarshal(parser *confmap.Conf) 
 	return nil
 }
 
+// CalicoIpamNodeBlocksMetricConfig provides config for the calico_ipam_node_blocks metric.
+type CalicoIpamNodeBlocksMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *CalicoIpamNodeBlocksMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // CalicoIpamNodeBlocksLimitMetricConfig provides config for the calico_ipam_node_blocks_limit metric.
 type CalicoIpamNodeBlocksLimitMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -518,6 +538,7 @@ type MetricsConfig struct {
 	CalicoIpamAllocationsLent      CalicoIpamAllocationsLentMetricConfig      `mapstructure:"calico_ipam_allocations_lent"`
 	CalicoIpamNamespaceAllocations CalicoIpamNamespaceAllocationsMetricConfig `mapstructure:"calico_ipam_namespace_allocations"`
 	CalicoIpamNodeAssignable       CalicoIpamNodeAssignableMetricConfig       `mapstructure:"calico_ipam_node_assignable"`
+	CalicoIpamNodeBlocks           CalicoIpamNodeBlocksMetricConfig           `mapstructure:"calico_ipam_node_blocks"`
 	CalicoIpamNodeBlocksLimit      CalicoIpamNodeBlocksLimitMetricConfig      `mapstructure:"calico_ipam_node_blocks_limit"`
 	CalicoIpamOrphanedAllocations  CalicoIpamOrphanedAllocationsMetricConfig  `mapstructure:"calico_ipam_orphaned_allocations"`
 	CalicoIpamPoolAllocated        CalicoIpamPoolAllocatedMetricConfig        `mapstructure:"calico_ipam_pool_allocated"`
@@ -565,6 +586,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: false,
 		},
 		CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
+			Enabled: true,
+		},
+		CalicoIpamNodeBlocks: CalicoIpamNodeBlocksMetricConfig{
 			Enabled: true,
 		},
 		CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{

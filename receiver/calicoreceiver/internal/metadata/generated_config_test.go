@@ -56,6 +56,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
 						Enabled: true,
 					},
+					CalicoIpamNodeBlocks: CalicoIpamNodeBlocksMetricConfig{
+						Enabled: true,
+					},
 					CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{
 						Enabled: true,
 					},
@@ -138,6 +141,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					CalicoIpamNodeAssignable: CalicoIpamNodeAssignableMetricConfig{
 						Enabled: false,
 					},
+					CalicoIpamNodeBlocks: CalicoIpamNodeBlocksMetricConfig{
+						Enabled: false,
+					},
 					CalicoIpamNodeBlocksLimit: CalicoIpamNodeBlocksLimitMetricConfig{
 						Enabled: false,
 					},
@@ -190,7 +196,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoBgpAgentDownMetricConfig{}, CalicoBgpPeerDownMetricConfig{}, CalicoBgpPeersMetricConfig{}, CalicoClusterInfoMetricConfig{}, CalicoComponentEndpointsMetricConfig{}, CalicoDatastoreReadyMetricConfig{}, CalicoIpamAllocationsMetricConfig{}, CalicoIpamAllocationsLentMetricConfig{}, CalicoIpamNamespaceAllocationsMetricConfig{}, CalicoIpamNodeAssignableMetricConfig{}, CalicoIpamNodeBlocksLimitMetricConfig{}, CalicoIpamOrphanedAllocationsMetricConfig{}, CalicoIpamPoolAllocatedMetricConfig{}, CalicoIpamPoolAssignableMetricConfig{}, CalicoIpamPoolBlocksMetricConfig{}, CalicoIpamPoolCoolingMetricConfig{}, CalicoIpamPoolInfoMetricConfig{}, CalicoNodeStatusAgeSecondsMetricConfig{}, CalicoNodeStatusStaleMetricConfig{}, CalicoTigeraStatusMetricConfig{}, IpamAllocationsBorrowedMetricConfig{}, IpamAllocationsInUseMetricConfig{}, IpamBlocksMetricConfig{}, IpamIppoolReservedMetricConfig{}, IpamIppoolSizeMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(CalicoBgpAgentDownMetricConfig{}, CalicoBgpPeerDownMetricConfig{}, CalicoBgpPeersMetricConfig{}, CalicoClusterInfoMetricConfig{}, CalicoComponentEndpointsMetricConfig{}, CalicoDatastoreReadyMetricConfig{}, CalicoIpamAllocationsMetricConfig{}, CalicoIpamAllocationsLentMetricConfig{}, CalicoIpamNamespaceAllocationsMetricConfig{}, CalicoIpamNodeAssignableMetricConfig{}, CalicoIpamNodeBlocksMetricConfig{}, CalicoIpamNodeBlocksLimitMetricConfig{}, CalicoIpamOrphanedAllocationsMetricConfig{}, CalicoIpamPoolAllocatedMetricConfig{}, CalicoIpamPoolAssignableMetricConfig{}, CalicoIpamPoolBlocksMetricConfig{}, CalicoIpamPoolCoolingMetricConfig{}, CalicoIpamPoolInfoMetricConfig{}, CalicoNodeStatusAgeSecondsMetricConfig{}, CalicoNodeStatusStaleMetricConfig{}, CalicoTigeraStatusMetricConfig{}, IpamAllocationsBorrowedMetricConfig{}, IpamAllocationsInUseMetricConfig{}, IpamBlocksMetricConfig{}, IpamIppoolReservedMetricConfig{}, IpamIppoolSizeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -185,6 +185,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "calico_ipam_node_assignable",
 		Attributes: []string{"node", "ip_family"},
 	},
+	CalicoIpamNodeBlocks: metricInfo{
+		Name:       "calico_ipam_node_blocks",
+		Attributes: []string{"node", "ip_family"},
+	},
 	CalicoIpamNodeBlocksLimit: metricInfo{
 		Name:       "calico_ipam_node_blocks_limit",
 		Attributes: []string{"node", "ip_family"},
@@ -257,6 +261,7 @@ type metricsInfo struct {
 	CalicoIpamAllocationsLent      metricInfo
 	CalicoIpamNamespaceAllocations metricInfo
 	CalicoIpamNodeAssignable       metricInfo
+	CalicoIpamNodeBlocks           metricInfo
 	CalicoIpamNodeBlocksLimit      metricInfo
 	CalicoIpamOrphanedAllocations  metricInfo
 	CalicoIpamPoolAllocated        metricInfo
@@ -812,6 +817,59 @@ func newMetricCalicoIpamNodeAssignable(cfg CalicoIpamNodeAssignableMetricConfig)
 	return m
 }
 
+type metricCalicoIpamNodeBlocks struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   CalicoIpamNodeBlocksMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills calico_ipam_node_blocks metric with initial data.
+func (m *metricCalicoIpamNodeBlocks) init() {
+	m.data.SetName("calico_ipam_node_blocks")
+	m.data.SetDescription("How many blocks the node has that count against calico_ipam_node_blocks_limit.")
+	m.data.SetUnit("{block}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricCalicoIpamNodeBlocks) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("node", nodeAttributeValue)
+	dp.Attributes().PutStr("ip_family", ipFamilyAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricCalicoIpamNodeBlocks) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricCalicoIpamNodeBlocks) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricCalicoIpamNodeBlocks(cfg CalicoIpamNodeBlocksMetricConfig) metricCalicoIpamNodeBlocks {
+	m := metricCalicoIpamNodeBlocks{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricCalicoIpamNodeBlocksLimit struct {
 	data     pmetric.Metric                        // data buffer for generated metric.
 	config   CalicoIpamNodeBlocksLimitMetricConfig // metric config provided by user.
@@ -976,7 +1034,7 @@ type metricCalicoIpamPoolAssignable struct {
 // init fills calico_ipam_pool_assignable metric with initial data.
 func (m *metricCalicoIpamPoolAssignable) init() {
 	m.data.SetName("calico_ipam_pool_assignable")
-	m.data.SetDescription("Addresses of the pool that could be given to a pod now, neither allocated nor reserved, in blocks that are claimed or can be.")
+	m.data.SetDescription("Addresses of the pool that could be given out now, neither allocated nor reserved, in blocks that are claimed or can be.")
 	m.data.SetUnit("{address}")
 	m.data.SetEmptyGauge()
 	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
@@ -1621,6 +1679,7 @@ type MetricsBuilder struct {
 	metricCalicoIpamAllocationsLent      metricCalicoIpamAllocationsLent
 	metricCalicoIpamNamespaceAllocations metricCalicoIpamNamespaceAllocations
 	metricCalicoIpamNodeAssignable       metricCalicoIpamNodeAssignable
+	metricCalicoIpamNodeBlocks           metricCalicoIpamNodeBlocks
 	metricCalicoIpamNodeBlocksLimit      metricCalicoIpamNodeBlocksLimit
 	metricCalicoIpamOrphanedAllocations  metricCalicoIpamOrphanedAllocations
 	metricCalicoIpamPoolAllocated        metricCalicoIpamPoolAllocated
@@ -1671,6 +1730,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricCalicoIpamAllocationsLent:      newMetricCalicoIpamAllocationsLent(mbc.Metrics.CalicoIpamAllocationsLent),
 		metricCalicoIpamNamespaceAllocations: newMetricCalicoIpamNamespaceAllocations(mbc.Metrics.CalicoIpamNamespaceAllocations),
 		metricCalicoIpamNodeAssignable:       newMetricCalicoIpamNodeAssignable(mbc.Metrics.CalicoIpamNodeAssignable),
+		metricCalicoIpamNodeBlocks:           newMetricCalicoIpamNodeBlocks(mbc.Metrics.CalicoIpamNodeBlocks),
 		metricCalicoIpamNodeBlocksLimit:      newMetricCalicoIpamNodeBlocksLimit(mbc.Metrics.CalicoIpamNodeBlocksLimit),
 		metricCalicoIpamOrphanedAllocations:  newMetricCalicoIpamOrphanedAllocations(mbc.Metrics.CalicoIpamOrphanedAllocations),
 		metricCalicoIpamPoolAllocated:        newMetricCalicoIpamPoolAllocated(mbc.Metrics.CalicoIpamPoolAllocated),
@@ -1761,6 +1821,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricCalicoIpamAllocationsLent.emit(ils.Metrics())
 	mb.metricCalicoIpamNamespaceAllocations.emit(ils.Metrics())
 	mb.metricCalicoIpamNodeAssignable.emit(ils.Metrics())
+	mb.metricCalicoIpamNodeBlocks.emit(ils.Metrics())
 	mb.metricCalicoIpamNodeBlocksLimit.emit(ils.Metrics())
 	mb.metricCalicoIpamOrphanedAllocations.emit(ils.Metrics())
 	mb.metricCalicoIpamPoolAllocated.emit(ils.Metrics())
@@ -1845,6 +1906,11 @@ func (mb *MetricsBuilder) RecordCalicoIpamNamespaceAllocationsDataPoint(ts pcomm
 // RecordCalicoIpamNodeAssignableDataPoint adds a data point to calico_ipam_node_assignable metric.
 func (mb *MetricsBuilder) RecordCalicoIpamNodeAssignableDataPoint(ts pcommon.Timestamp, val float64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily) {
 	mb.metricCalicoIpamNodeAssignable.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String())
+}
+
+// RecordCalicoIpamNodeBlocksDataPoint adds a data point to calico_ipam_node_blocks metric.
+func (mb *MetricsBuilder) RecordCalicoIpamNodeBlocksDataPoint(ts pcommon.Timestamp, val int64, nodeAttributeValue string, ipFamilyAttributeValue AttributeIPFamily) {
+	mb.metricCalicoIpamNodeBlocks.recordDataPoint(mb.startTime, ts, val, nodeAttributeValue, ipFamilyAttributeValue.String())
 }
 
 // RecordCalicoIpamNodeBlocksLimitDataPoint adds a data point to calico_ipam_node_blocks_limit metric.

@@ -89,6 +89,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordCalicoIpamNodeAssignableDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordCalicoIpamNodeBlocksDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordCalicoIpamNodeBlocksLimitDataPoint(ts, 1, "node-val", AttributeIPFamilyIPv4)
 			defaultMetricsCount++
 			allMetricsCount++
@@ -353,6 +356,24 @@ func TestMetricsBuilder(t *testing.T) {
 					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
 					assert.True(t, ok)
 					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
+				case "calico_ipam_node_blocks":
+					assert.False(t, validatedMetrics["calico_ipam_node_blocks"], "Found a duplicate in the metrics slice: calico_ipam_node_blocks")
+					validatedMetrics["calico_ipam_node_blocks"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "How many blocks the node has that count against calico_ipam_node_blocks_limit.", mi.Description())
+					assert.Equal(t, "{block}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					nodeAttrVal, ok := dp.Attributes().Get("node")
+					assert.True(t, ok)
+					assert.Equal(t, "node-val", nodeAttrVal.Str())
+					ipFamilyAttrVal, ok := dp.Attributes().Get("ip_family")
+					assert.True(t, ok)
+					assert.Equal(t, "IPv4", ipFamilyAttrVal.Str())
 				case "calico_ipam_node_blocks_limit":
 					assert.False(t, validatedMetrics["calico_ipam_node_blocks_limit"], "Found a duplicate in the metrics slice: calico_ipam_node_blocks_limit")
 					validatedMetrics["calico_ipam_node_blocks_limit"] = true
@@ -403,7 +424,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["calico_ipam_pool_assignable"] = true
 					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
 					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
-					assert.Equal(t, "Addresses of the pool that could be given to a pod now, neither allocated nor reserved, in blocks that are claimed or can be.", mi.Description())
+					assert.Equal(t, "Addresses of the pool that could be given out now, neither allocated nor reserved, in blocks that are claimed or can be.", mi.Description())
 					assert.Equal(t, "{address}", mi.Unit())
 					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
