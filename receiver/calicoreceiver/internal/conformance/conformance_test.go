@@ -27,7 +27,7 @@ const (
 	// interval is how many operations there are between two comparisons.
 	interval = 50
 	// What runs where the environment does not say: see CONFORMANCE_OPERATIONS and CONFORMANCE_SEED.
-	defaultOperations = 300
+	defaultOperations = 200
 	defaultSeed       = 1
 
 	// Event to metric within 5 s is what is asked of the account; the machine may be slow. kube-controllers has its queue.
