@@ -53,11 +53,17 @@ func (e *ended) mark(md pmetric.Metrics, now pcommon.Timestamp) {
 			points = pointsOf(scope, m)
 			open[metric] = points
 		}
-		end := points.AppendEmpty()
-		p.Attributes().CopyTo(end.Attributes())
-		end.SetTimestamp(now)
-		end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+		endOf(p, now).MoveTo(points.AppendEmpty())
 	})
+}
+
+// endOf makes the end of the series of a point.
+func endOf(p pmetric.NumberDataPoint, at pcommon.Timestamp) pmetric.NumberDataPoint {
+	end := pmetric.NewNumberDataPoint()
+	p.Attributes().CopyTo(end.Attributes())
+	end.SetTimestamp(at)
+	end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+	return end
 }
 
 // pointsOf finds the points of a metric, which it adds where there is none.

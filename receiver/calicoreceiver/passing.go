@@ -159,11 +159,7 @@ func end(m pmetric.Metric) bool {
 		return false
 	}
 	for _, p := range m.Gauge().DataPoints().All() {
-		end := pmetric.NewNumberDataPoint()
-		p.Attributes().MoveTo(end.Attributes())
-		end.SetTimestamp(p.Timestamp())
-		end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
-		end.MoveTo(p)
+		endOf(p, p.Timestamp()).MoveTo(p)
 	}
 	return true
 }

@@ -22,6 +22,8 @@ type population struct {
 	nodes, pools, blocks int
 	// inUse is how many addresses of a block are.
 	inUse int
+	// limit is what the collector may need of it, in bytes beyond what it needs of no cluster.
+	limit int
 }
 
 // workers create objects side by side.

@@ -154,7 +154,12 @@ func (w *Watcher) moveTogether(wanted map[calicoapi.Resource]schema.GroupVersion
 
 // done says whether a source has been read, or need not be waited for any longer.
 func (w *Watcher) done(s *source) bool {
-	return s.feed.HasSynced() || w.health.isRefused(s.request.resource, s.request.namespace) || time.Since(s.since) >= gateTimeout
+	return w.answered(s) || time.Since(s.since) >= gateTimeout
+}
+
+// answered says whether a source has been read, or is refused.
+func (w *Watcher) answered(s *source) bool {
+	return s.feed.HasSynced() || w.health.isRefused(s.request.resource, s.request.namespace)
 }
 
 // stopSources ends all watches and waits for them.
@@ -263,5 +268,5 @@ func (w *Watcher) askNodes(record func(ctx context.Context, verb string, err err
 // settled says whether what is watched of a resource is known, or will stay unknown for want of a right. It is true of what is not watched.
 func (w *Watcher) settled(resource calicoapi.Resource) bool {
 	s := w.sources[resource]
-	return s == nil || s.feed.HasSynced() || w.health.isRefused(s.request.resource, s.request.namespace)
+	return s == nil || w.answered(s)
 }

@@ -270,6 +270,14 @@ func (b *Block) released() []cooled {
 	return *b.cooling
 }
 
+// host is the node whose block it is, unnamed where that is no node.
+func (b *Block) host() name {
+	if b.ownerKind == ownerHost {
+		return b.owner
+	}
+	return unnamed
+}
+
 // affinity is whose block it is, as Calico spells it.
 func (b *Block) affinity() string {
 	switch b.ownerKind {

@@ -41,10 +41,7 @@ func (a *Account) momentOf(l *ledger, now time.Time) *moment {
 	m.unclaimed, m.unclaimedAddresses, m.reservedSlots = l.unclaimed(taken)
 	released := now.Add(-a.config.Cooldown)
 	for _, b := range l.variable {
-		owner := unnamed
-		if b.ownerKind == ownerHost {
-			owner = b.owner
-		}
+		owner := b.host()
 		stillCooling, assignable := 0, a.reserved.unreserved(b)
 		for _, c := range b.released() {
 			switch {
@@ -63,7 +60,7 @@ func (a *Account) momentOf(l *ledger, now time.Time) *moment {
 		m.empty++
 		// Before 3.32 Calico notes no time, and takes no block over; later ones take a block without one for an old one.
 		old := a.timed > 0 && now.Sub(time.Unix(int64(b.claimed), 0)) >= reclaimAge
-		if b.ownerKind == ownerHost && old && assignable > 0 {
+		if owner != unnamed && old && assignable > 0 {
 			m.reclaimable = append(m.reclaimable, reclaimable{owner: owner, assignable: assignable})
 		}
 	}

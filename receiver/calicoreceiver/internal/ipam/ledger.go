@@ -92,9 +92,8 @@ func (l *ledger) countBlock(blockName string, b *Block, assignable, sign int) {
 	l.allocated += sign * allocated
 	l.assignable += sign * assignable
 	l.uses[UseOther] += sign * int(b.lost)
-	owner := unnamed
-	if b.ownerKind == ownerHost {
-		owner = b.owner
+	owner := b.host()
+	if owner != unnamed {
 		l.tally(owner, func(t *tally) {
 			t.blocks += int32(sign)
 			t.assignable += int32(sign * assignable)
