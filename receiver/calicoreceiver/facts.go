@@ -35,7 +35,7 @@ func newFacts(config *Config, set receiver.Settings, instance string) *facts {
 	builder := metadata.NewMetricsBuilder(builderConfig, set)
 	return &facts{
 		builder: builder,
-		ipam:    &ipamFacts{logger: set.Logger, builder: builder, detail: nodeDetail{mode: config.IPAM.NodeDetail, top: config.IPAM.TopNodes}},
+		ipam:    &ipamFacts{logger: set.Logger, builder: builder, detail: nodeDetail(config.IPAM.detail())},
 		node:    config.Node, instance: instance,
 	}
 }

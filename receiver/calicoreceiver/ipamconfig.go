@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/nodedetail"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 )
@@ -28,15 +29,13 @@ const (
 )
 
 // NodeDetail says how finely the numbers of a pool are told apart by node.
-type NodeDetail string
+type NodeDetail = nodedetail.Mode
 
+// The modes that there are.
 const (
-	// NodeDetailFull has a series for every pool and node, also with 0, as kube-controllers has.
-	NodeDetailFull NodeDetail = "full"
-	// NodeDetailNonzero leaves out those with 0.
-	NodeDetailNonzero NodeDetail = "nonzero"
-	// NodeDetailNone has one series a pool.
-	NodeDetailNone NodeDetail = "none"
+	NodeDetailFull    = nodedetail.Full
+	NodeDetailNonzero = nodedetail.Nonzero
+	NodeDetailNone    = nodedetail.None
 )
 
 // IPAMConfig is what a user can say of the account of Calico's addresses.
@@ -48,30 +47,22 @@ type IPAMConfig struct {
 	NodeDetail NodeDetail `mapstructure:"node_detail"`
 
 	// TopNodes is how many nodes of each pool have series of their own, those with the most addresses in use; the others are one. 0 is all,
-	// and maxTopNodes the most.
+	// and nodedetail.MaxTop the most.
 	TopNodes int `mapstructure:"top_nodes"`
 }
-
-// maxTopNodes is more than the nodes of any cluster.
-const maxTopNodes = 100_000
 
 func defaultIPAMConfig() IPAMConfig { return IPAMConfig{Source: IPAMAuto, NodeDetail: NodeDetailFull} }
 
 // validate names the key of every value that cannot be used.
 func (c IPAMConfig) validate() error {
-	var errs []error
-	errs = append(errs,
+	return errors.Join(
 		oneOf("source", c.Source, IPAMAuto, IPAMDatastore, IPAMScrape, IPAMOff),
-		oneOf("node_detail", c.NodeDetail, NodeDetailFull, NodeDetailNonzero, NodeDetailNone))
-	switch {
-	case c.TopNodes < 0:
-		errs = append(errs, fmt.Errorf("top_nodes: must not be negative, not %d", c.TopNodes))
-	case c.TopNodes > maxTopNodes:
-		errs = append(errs, fmt.Errorf("top_nodes: must be at most %d, not %d; 0 is all", maxTopNodes, c.TopNodes))
-	case c.TopNodes > 0 && c.NodeDetail == NodeDetailNone:
-		errs = append(errs, fmt.Errorf("top_nodes: no node has series of its own with node_detail: %s", NodeDetailNone))
-	}
-	return errors.Join(errs...)
+		c.detail().Validate())
+}
+
+// detail is how many nodes of a pool have points of their own.
+func (c IPAMConfig) detail() nodedetail.Detail {
+	return nodedetail.Detail{Mode: c.NodeDetail, Top: c.TopNodes}
 }
 
 // oneOf is an error unless a value is one of those that there are.

@@ -5,6 +5,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/nodedetail"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
@@ -41,12 +42,12 @@ func (f *ipamFacts) write(ts pcommon.Timestamp, account cluster.IPAM) {
 			f.compatible(ts, account, pool, seeds)
 		}
 	}
-	f.shares(ts, calicometric.NoPool, f.detail.noPool(report.NoPool))
+	f.shares(ts, calicometric.NoPool, report.NoPool, nil)
 	f.builder.RecordCalicoIpamOrphanedAllocationsDataPoint(ts, int64(report.Orphaned))
 	for _, namespace := range report.Namespaces {
 		f.builder.RecordCalicoIpamNamespaceAllocationsDataPoint(ts, int64(namespace.Allocated), namespace.Namespace)
 	}
-	if account.NodesUnknown || account.ConfigUnknown || f.detail.mode == NodeDetailNone {
+	if account.NodesUnknown || account.ConfigUnknown || f.detail.Mode == NodeDetailNone {
 		return
 	}
 	for _, node := range report.Nodes {
@@ -98,21 +99,23 @@ func (f *ipamFacts) compatible(ts pcommon.Timestamp, account cluster.IPAM, pool 
 	if !account.ReservationsUnknown {
 		f.builder.RecordIpamIppoolReservedDataPoint(ts, pool.Reserved.Float64(), pool.Name)
 	}
-	f.shares(ts, pool.Name, f.detail.pool(pool.Nodes, seeds))
+	f.shares(ts, pool.Name, pool.Nodes, seeds)
 }
 
-// shares writes what is told apart by node of a pool, or of the blocks without one.
-func (f *ipamFacts) shares(ts pcommon.Timestamp, pool string, points poolPoints) {
-	for _, p := range points.inUse {
-		f.builder.RecordIpamAllocationsInUseDataPoint(ts, float64(p.value), pool, p.node)
+// shares writes what is told apart by node of a pool, or of the blocks without one: that there is none of those is no number to be known.
+func (f *ipamFacts) shares(ts pcommon.Timestamp, pool string, nodes []ipam.NodeShare, seeds []string) {
+	shares := f.detail.shares(nodes, seeds)
+	known := pool != calicometric.NoPool
+	for node, value := range nodedetail.Points(shares, nodedetail.InUse, known) {
+		f.builder.RecordIpamAllocationsInUseDataPoint(ts, float64(value), pool, node)
 	}
-	for _, p := range points.borrowed {
-		f.builder.RecordIpamAllocationsBorrowedDataPoint(ts, float64(p.value), pool, p.node)
+	for node, value := range nodedetail.Points(shares, nodedetail.Borrowed, known) {
+		f.builder.RecordIpamAllocationsBorrowedDataPoint(ts, float64(value), pool, node)
 	}
-	for _, p := range points.blocks {
-		f.builder.RecordIpamBlocksDataPoint(ts, float64(p.value), pool, p.node)
+	for node, value := range nodedetail.Points(shares, nodedetail.Blocks, false) {
+		f.builder.RecordIpamBlocksDataPoint(ts, float64(value), pool, node)
 	}
-	for _, p := range points.lent {
-		f.builder.RecordCalicoIpamAllocationsLentDataPoint(ts, int64(p.value), pool, p.node)
+	for node, value := range nodedetail.Points(shares, nodedetail.Lent, false) {
+		f.builder.RecordCalicoIpamAllocationsLentDataPoint(ts, int64(value), pool, node)
 	}
 }
