@@ -55,9 +55,10 @@ lab: ## Build the lab: etcd, kube-apiserver, Calico's components and Prometheus,
 	@$(LAB) build --bin $(BIN)/lab
 
 .PHONY: generate
-generate: ## Regenerate distribution/ from builder-config.yaml and the components' code from their metadata.yaml.
+generate: ## Regenerate distribution/ from builder-config.yaml, and the components' code and docs/metrics.md from their metadata.yaml.
 	go tool builder --skip-get-modules --skip-compilation --config builder-config.yaml
 	go generate ./receiver/... ./processor/...
+	go run ./internal/metricsdoc -output docs/metrics.md receiver/calicoreceiver/metadata.yaml processor/calicoipamprocessor/metadata.yaml
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) generated ## Run the linters, and check that generated files and go.mod are current.
