@@ -106,7 +106,9 @@ func forward(t *testing.T, from, to string) (stop func()) {
 }
 
 // TestAPIServerThatIsStoppedForAMinute stops the API server itself: what is known is scraped on, and what happened meanwhile is noticed.
+// It mostly waits, and goes on beside the test of the gateway, which has clusters of its own.
 func TestAPIServerThatIsStoppedForAMinute(t *testing.T) {
+	t.Parallel()
 	const name, outage = "outage", time.Minute
 	startCollector(t, collector{cluster: name})
 	prom := prometheus(t)
