@@ -20,7 +20,7 @@ import (
 )
 
 // TestCaptures runs what real kube-controllers served. testdata/captures/<version> holds the exposition as it was served,
-// pools.yaml with the IPPools of that moment as the receiver tells of them, and output.yaml with what the processor adds.
+// pools.yaml with the IPPools of that moment as the receiver tells of them, and expected.yaml with what leaves the processor.
 func TestCaptures(t *testing.T) {
 	for _, version := range []string{"v3.28.5", "v3.32.1"} {
 		t.Run(version, func(t *testing.T) {
@@ -29,12 +29,12 @@ func TestCaptures(t *testing.T) {
 			require.NoError(t, err)
 			scraped(t, input, filepath.Join(dir, "kube-controllers.prom"), 30_000_000_000)
 			p, sink := started(t)
-			added := consume(t, p, sink, input)
-			requireGolden(t, filepath.Join(dir, "output.yaml"), added)
+			left := consume(t, p, sink, input)
+			requireGolden(t, filepath.Join(dir, "expected.yaml"), left)
 
 			// What calicoctl ipam show said of the same moment: ipam-show.txt of the capture.
 			utilization := make(map[string]float64)
-			for _, point := range derived(added, calicometric.PoolUtilization) {
+			for _, point := range derived(left, calicometric.PoolUtilization) {
 				pool, _ := point.Attributes().Get(calicometric.LabelIPPool)
 				utilization[pool.Str()] = point.DoubleValue()
 			}

@@ -1,113 +1,196 @@
 package calicoipamprocessor
 
 import (
+	"slices"
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/assembly"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/derive"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/metadata"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/nodeshares"
 )
 
-// Units as UCUM writes them. Neither makes a Prometheus exporter append a suffix to the names: they end in their unit already.
-const (
-	unitRatio     = "1"
-	unitAddresses = "{address}"
-)
+// emitter writes results as metrics.
+type emitter struct {
+	builder *metadata.MetricsBuilder
+	// clusterKey are the attributes that tell clusters apart.
+	clusterKey []string
+	// ends is how many points of each metric, the last ones, are ends of series.
+	ends map[string]int
+}
 
-// write appends result and p.ended to a resource, in a scope of their own behind all that came in, with the timestamp of the scrape.
-// Nothing to say leaves the resource as it is.
-func (p *ipamProcessor) write(rm pmetric.ResourceMetrics, result *derive.Result) {
-	if len(result.Pools) == 0 && len(result.Families) == 0 && p.ended.None() {
-		return
-	}
-	scope := rm.ScopeMetrics().AppendEmpty()
-	scope.Scope().SetName(metadata.ScopeName)
-	scope.Scope().SetVersion(p.version)
-	out := writer{metrics: scope.Metrics(), timestamp: p.scrape.Timestamp}
-	out.metrics.EnsureCapacity(3)
+func newEmitter(builder *metadata.MetricsBuilder, clusterKey []string) *emitter {
+	return &emitter{builder: builder, clusterKey: clusterKey, ends: make(map[string]int)}
+}
 
-	rated := 0
+// derived appends a result to out, and the ends of series, in a resource of its own. Nothing to say leaves out as it is.
+func (e *emitter) derived(out pmetric.Metrics, attributes pcommon.Map, at pcommon.Timestamp, result *derive.Result, ended *derive.Series) {
+	clear(e.ends)
 	for i := range result.Pools {
-		if result.Pools[i].Rated {
-			rated++
-		}
+		e.pool(at, result.Pools[i].Labels, result.Pools[i].Known, &result.Pools[i].Values)
 	}
-	if points, ok := out.gauge(calicometric.PoolUtilization, unitRatio,
-		"Share of the usable addresses of the IP pool that are allocated.", rated+len(p.ended.Utilization)); ok {
-		for i := range result.Pools {
-			if pool := &result.Pools[i]; pool.Rated {
-				out.poolPoint(points, pool.Labels).SetDoubleValue(pool.Utilization)
+	for _, family := range result.Families {
+		e.builder.RecordCalicoIpamClusterUtilizationRatioDataPoint(at, family.Utilization, metadata.MapAttributeIPFamily[family.Name])
+	}
+	for _, nodes := range result.Nodes {
+		e.nodes(at, nodes)
+	}
+	for i := range ended.Pools {
+		e.pool(at, ended.Pools[i].Labels, ended.Pools[i].Quantities, &[derive.Quantities]float64{})
+		for q := range derive.Quantity(derive.Quantities) {
+			if ended.Pools[i].Quantities.Has(q) {
+				e.ends[metricOf[q]]++
 			}
 		}
-		out.endPools(points, p.ended.Utilization)
 	}
-	if points, ok := out.gauge(calicometric.PoolAvailable, unitAddresses,
-		"Addresses of the IP pool that are neither reserved nor allocated.", len(result.Pools)+len(p.ended.Available)); ok {
-		for i := range result.Pools {
-			pool := &result.Pools[i]
-			out.poolPoint(points, pool.Labels).SetDoubleValue(pool.Available)
-		}
-		out.endPools(points, p.ended.Available)
+	for _, family := range ended.Families {
+		e.builder.RecordCalicoIpamClusterUtilizationRatioDataPoint(at, 0, metadata.MapAttributeIPFamily[family])
+		e.ends[calicometric.ClusterUtilization]++
 	}
-	if points, ok := out.gauge(calicometric.ClusterUtilization, unitRatio,
-		"Share of the usable addresses that are allocated, over the enabled IP pools that any pod can use.", len(result.Families)+len(p.ended.Families)); ok {
-		for _, family := range result.Families {
-			out.familyPoint(points, family.Name).SetDoubleValue(family.Utilization)
-		}
-		for _, family := range p.ended.Families {
-			end(out.familyPoint(points, family))
+	for _, nodes := range ended.Nodes {
+		e.nodes(at, nodes)
+		e.ends[calicometric.Nodes]++
+	}
+	resource := pcommon.NewResource()
+	attributes.CopyTo(resource.Attributes())
+	md := e.builder.Emit(metadata.WithResource(resource))
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, scope := range rm.ScopeMetrics().All() {
+			for _, metric := range scope.Metrics().All() {
+				points := metric.Gauge().DataPoints()
+				for i := range e.ends[metric.Name()] {
+					end(points.At(points.Len()-1-i), at)
+				}
+			}
 		}
 	}
+	md.ResourceMetrics().MoveAndAppendTo(out.ResourceMetrics())
 }
 
-// writer writes gauges of one scrape.
-type writer struct {
-	metrics   pmetric.MetricSlice
-	timestamp pcommon.Timestamp
+// metricOf are the metrics of the quantities of a pool.
+var metricOf = [derive.Quantities]string{
+	derive.Utilization:      calicometric.PoolUtilization,
+	derive.BlockUtilization: calicometric.PoolBlockUtilization,
+	derive.Available:        calicometric.PoolAvailable,
+	derive.Earliest:         calicometric.PoolExhaustion,
+	derive.Expected:         calicometric.PoolExhaustion,
+	derive.Latest:           calicometric.PoolExhaustion,
+	derive.Growth:           calicometric.PoolGrowth,
 }
 
-// gauge appends a gauge with room for n points, and reports false for none of them: a metric without points is no metric.
-func (w *writer) gauge(name, unit, description string, n int) (pmetric.NumberDataPointSlice, bool) {
-	if n == 0 {
-		return pmetric.NumberDataPointSlice{}, false
-	}
-	metric := w.metrics.AppendEmpty()
-	metric.SetName(name)
-	metric.SetUnit(unit)
-	metric.SetDescription(description)
-	points := metric.SetEmptyGauge().DataPoints()
-	points.EnsureCapacity(n)
-	return points, true
-}
-
-func (w *writer) poolPoint(points pmetric.NumberDataPointSlice, labels derive.Labels) pmetric.NumberDataPoint {
-	point := points.AppendEmpty()
-	point.SetTimestamp(w.timestamp)
-	attributes := point.Attributes()
-	attributes.EnsureCapacity(3)
-	attributes.PutStr(calicometric.LabelIPPool, labels.Pool)
+// pool records the quantities of a pool that are known.
+func (e *emitter) pool(at pcommon.Timestamp, labels derive.Labels, known derive.Set, values *[derive.Quantities]float64) {
+	family := metadata.MapAttributeIPFamily[labels.Family]
+	var cidr []metadata.MetricAttributeOption
 	if labels.CIDR != "" {
-		attributes.PutStr(calicometric.LabelCIDR, labels.CIDR)
+		cidr = []metadata.MetricAttributeOption{metadata.WithCidrMetricAttribute(labels.CIDR)}
 	}
-	attributes.PutStr(calicometric.LabelIPFamily, labels.Family)
-	return point
-}
-
-func (w *writer) familyPoint(points pmetric.NumberDataPointSlice, family string) pmetric.NumberDataPoint {
-	point := points.AppendEmpty()
-	point.SetTimestamp(w.timestamp)
-	point.Attributes().PutStr(calicometric.LabelIPFamily, family)
-	return point
-}
-
-func (w *writer) endPools(points pmetric.NumberDataPointSlice, ended []derive.Labels) {
-	for _, labels := range ended {
-		end(w.poolPoint(points, labels))
+	for q := range derive.Quantity(derive.Quantities) {
+		if !known.Has(q) {
+			continue
+		}
+		switch value := values[q]; q {
+		case derive.Utilization:
+			e.builder.RecordCalicoIpamPoolUtilizationRatioDataPoint(at, value, labels.Pool, family, cidr...)
+		case derive.BlockUtilization:
+			e.builder.RecordCalicoIpamPoolBlockUtilizationRatioDataPoint(at, value, labels.Pool, family, cidr...)
+		case derive.Available:
+			e.builder.RecordCalicoIpamPoolAvailableDataPoint(at, value, labels.Pool, family, cidr...)
+		case derive.Earliest:
+			e.builder.RecordCalicoIpamPoolExhaustionSecondsDataPoint(at, value, labels.Pool, family, metadata.AttributeBoundEarliest, cidr...)
+		case derive.Expected:
+			e.builder.RecordCalicoIpamPoolExhaustionSecondsDataPoint(at, value, labels.Pool, family, metadata.AttributeBoundExpected, cidr...)
+		case derive.Latest:
+			e.builder.RecordCalicoIpamPoolExhaustionSecondsDataPoint(at, value, labels.Pool, family, metadata.AttributeBoundLatest, cidr...)
+		case derive.Growth:
+			e.builder.RecordCalicoIpamPoolGrowthPerHourDataPoint(at, value, labels.Pool, family, cidr...)
+		}
 	}
 }
 
-// end makes a point a staleness marker: its series ends at the point's timestamp.
-func end(point pmetric.NumberDataPoint) {
-	point.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+func (e *emitter) nodes(at pcommon.Timestamp, nodes derive.Nodes) {
+	e.builder.RecordCalicoIpamNodesDataPoint(at, int64(nodes.Count),
+		metadata.MapAttributeIPFamily[nodes.Family], metadata.MapAttributeNodeState[nodes.State])
+}
+
+// shares appends the points of nodes to out, and the ends of those that are gone, in the resource of the scrape. It reports false where there is none.
+func (e *emitter) shares(out pmetric.Metrics, scrape *assembly.Scrape, points, gone []nodeshares.Point) (pmetric.ResourceMetrics, bool) {
+	if len(points) == 0 && len(gone) == 0 {
+		return pmetric.ResourceMetrics{}, false
+	}
+	rm := out.ResourceMetrics().AppendEmpty()
+	scrape.Resource.CopyTo(rm.Resource().Attributes())
+	metrics := rm.ScopeMetrics().AppendEmpty().Metrics()
+	var open pmetric.NumberDataPointSlice
+	last := nodeshares.Metrics
+	for len(points) > 0 || len(gone) > 0 {
+		// Both are ordered by metric first: the points of one metric stay together.
+		var point nodeshares.Point
+		ended := len(points) == 0 || len(gone) > 0 && gone[0].Metric < points[0].Metric
+		if ended {
+			point, gone = gone[0], gone[1:]
+		} else {
+			point, points = points[0], points[1:]
+		}
+		if point.Metric != last {
+			last = point.Metric
+			metric := metrics.AppendEmpty()
+			metric.SetName(last.Name())
+			metric.SetDescription(scrape.Described[last].Text)
+			metric.SetUnit(scrape.Described[last].Unit)
+			open = metric.SetEmptyGauge().DataPoints()
+		}
+		to := open.AppendEmpty()
+		if !last.PerNode() {
+			to.Attributes().PutStr(calicometric.LabelIPPool, point.Pool)
+		}
+		to.Attributes().PutStr(calicometric.LabelNode, point.Node)
+		if ended {
+			end(to, scrape.Timestamp)
+			continue
+		}
+		to.SetTimestamp(scrape.Timestamp)
+		to.SetDoubleValue(float64(point.Value))
+	}
+	return rm, true
+}
+
+// end makes a point a staleness marker, which has no value: its series ends.
+func end(point pmetric.NumberDataPoint, at pcommon.Timestamp) {
+	marker := pmetric.NewNumberDataPoint()
+	point.Attributes().MoveTo(marker.Attributes())
+	marker.SetTimestamp(at)
+	marker.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
+	marker.MoveTo(point)
+}
+
+// ofTarget are the beginnings of the names of attributes that tell of a target, ofCluster those of which tell of its cluster.
+var ofTarget = []string{"service.", "server.", "url.", "net.", "http.", "host.", "container.", "process.", "k8s."}
+
+const ofCluster = "k8s.cluster."
+
+// clusterResource makes the attributes of what is derived: those of the cluster, and as service and instance those of the account of its datastore.
+// So the series go on whatever target the numbers come from. Where nothing tells the cluster they are those of the target.
+func (e *emitter) clusterResource(scrape *assembly.Scrape, attributes pcommon.Map) {
+	scrape.Resource.CopyTo(attributes)
+	if scrape.Source.Cluster == "" {
+		return
+	}
+	attributes.RemoveIf(func(name string, _ pcommon.Value) bool {
+		if strings.HasPrefix(name, ofCluster) || slices.Contains(e.clusterKey, name) {
+			return false
+		}
+		for _, prefix := range ofTarget {
+			if strings.HasPrefix(name, prefix) {
+				return true
+			}
+		}
+		return false
+	})
+	attributes.PutStr(calicometric.AttrServiceName, calicometric.JobIPAM)
+	attributes.PutStr(calicometric.AttrServiceInstanceID, scrape.Source.Cluster)
 }

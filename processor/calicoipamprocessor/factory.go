@@ -21,13 +21,17 @@ func NewFactory() processor.Factory {
 	)
 }
 
-func createDefaultConfig() component.Config { return &Config{} }
-
 func createMetrics(ctx context.Context, set processor.Settings, cfg component.Config, next consumer.Metrics) (processor.Metrics, error) {
-	if _, ok := cfg.(*Config); !ok {
+	config, ok := cfg.(*Config)
+	if !ok {
 		return nil, fmt.Errorf("unexpected configuration %T", cfg)
 	}
-	p := newIPAMProcessor(set.Logger, set.BuildInfo.Version, defaultLimits)
+	p, err := newIPAMProcessor(set, config, next)
+	if err != nil {
+		return nil, err
+	}
 	return processorhelper.NewMetrics(ctx, set, cfg, next, p.process,
-		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}))
+		processorhelper.WithCapabilities(consumer.Capabilities{MutatesData: true}),
+		processorhelper.WithStart(p.start),
+		processorhelper.WithShutdown(p.shutdown))
 }

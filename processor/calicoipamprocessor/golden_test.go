@@ -1,13 +1,17 @@
 package calicoipamprocessor
 
 import (
+	"context"
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/golden"
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatatest/pmetrictest"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -22,47 +26,33 @@ import (
 // update rewrites the golden outputs from what the processor does now: go test ./processor/calicoipamprocessor -update
 var update = flag.Bool("update", false, "rewrite the golden outputs")
 
-// started returns a processor made by the factory, and the sink behind it.
-func started(t testing.TB) (processor.Metrics, *consumertest.MetricsSink) {
+// started returns a processor made by the factory, and the sink behind it. Its configuration is the default with changes.
+func started(t testing.TB, changes ...func(*Config)) (processor.Metrics, *consumertest.MetricsSink) {
 	t.Helper()
+	config, ok := createDefaultConfig().(*Config)
+	require.True(t, ok)
+	for _, change := range changes {
+		change(config)
+	}
+	require.NoError(t, confmap.Validate(config))
 	sink := &consumertest.MetricsSink{}
-	p, err := NewFactory().CreateMetrics(t.Context(), processortest.NewNopSettings(metadata.Type), createDefaultConfig(), sink)
+	p, err := NewFactory().CreateMetrics(t.Context(), processortest.NewNopSettings(metadata.Type), config, sink)
 	require.NoError(t, err)
-	require.NoError(t, p.Start(t.Context(), nil))
-	t.Cleanup(func() { require.NoError(t, p.Shutdown(t.Context())) })
+	require.NoError(t, p.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { require.NoError(t, p.Shutdown(context.WithoutCancel(t.Context()))) })
 	return p, sink
 }
 
-// consume passes a batch through p and returns what was added to it, after checking that nothing else happened to it.
+// consume passes a batch through p and returns what left for it, nothing where all of it is held back.
 func consume(t testing.TB, p processor.Metrics, sink *consumertest.MetricsSink, input pmetric.Metrics) pmetric.Metrics {
 	t.Helper()
-	before := copyOf(input)
 	sink.Reset()
 	require.NoError(t, p.ConsumeMetrics(t.Context(), input))
-	require.Len(t, sink.AllMetrics(), 1)
-	rest, added := split(sink.AllMetrics()[0], before)
-	require.Equal(t, proto(t, before), proto(t, rest), "the input must pass untouched, in front of what is added")
-	return added
-}
-
-// split parts an output into what is not the processor's and what is: scopes of its own behind all scopes of the input.
-// Both keep all resources, so that it shows to which resource something was added.
-func split(output, input pmetric.Metrics) (rest, added pmetric.Metrics) {
-	rest, added = copyOf(output), copyOf(output)
-	for i := range min(output.ResourceMetrics().Len(), input.ResourceMetrics().Len()) {
-		came := input.ResourceMetrics().At(i).ScopeMetrics().Len()
-		at := 0
-		rest.ResourceMetrics().At(i).ScopeMetrics().RemoveIf(func(scope pmetric.ScopeMetrics) bool {
-			at++
-			return at > came && scope.Scope().Name() == metadata.ScopeName
-		})
-		at = 0
-		added.ResourceMetrics().At(i).ScopeMetrics().RemoveIf(func(pmetric.ScopeMetrics) bool {
-			at++
-			return at <= came
-		})
+	if len(sink.AllMetrics()) == 0 {
+		return pmetric.NewMetrics()
 	}
-	return rest, added
+	require.Len(t, sink.AllMetrics(), 1)
+	return sink.AllMetrics()[0]
 }
 
 func copyOf(md pmetric.Metrics) pmetric.Metrics {
@@ -71,26 +61,19 @@ func copyOf(md pmetric.Metrics) pmetric.Metrics {
 	return twin
 }
 
-func proto(t testing.TB, md pmetric.Metrics) []byte {
-	t.Helper()
-	encoded, err := (&pmetric.ProtoMarshaler{}).MarshalMetrics(md)
-	require.NoError(t, err)
-	return encoded
-}
-
-// requireGolden compares what was added with a file, or writes the file where the flag -update says so.
+// requireGolden compares metrics with a file, or writes the file where the flag -update says so.
 // The order of resources, metrics and points counts.
-func requireGolden(t *testing.T, path string, added pmetric.Metrics) {
+func requireGolden(t *testing.T, path string, actual pmetric.Metrics) {
 	t.Helper()
 	if *update {
-		encoded, err := golden.MarshalMetricsYAML(added)
+		encoded, err := golden.MarshalMetricsYAML(actual)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(path, encoded, 0o600))
 		return
 	}
 	expected, err := golden.ReadMetrics(path)
 	require.NoError(t, err)
-	require.NoError(t, pmetrictest.CompareMetrics(expected, added), path)
+	require.NoError(t, pmetrictest.CompareMetrics(expected, actual), path)
 }
 
 // lab is a cluster with numbered pools that tests build batches of.
@@ -152,11 +135,22 @@ func number(points pmetric.NumberDataPointSlice, timestamp pcommon.Timestamp, va
 
 func poolName(n int) string { return "pool-" + string(rune('a'+n)) }
 
-func nodeName(n int) string { return "node-" + string(rune('a'+n/26)) + string(rune('a'+n%26)) }
+func nodeName(n int) string { return fmt.Sprintf("node-%04d", n) }
 
-// unit returns a processor without the helper around it, with limits of its own.
-func unit(logger *zap.Logger, limits limits) *ipamProcessor {
-	return newIPAMProcessor(logger, "test", limits)
+// unit returns a processor without the helper around it. Its configuration is the default with changes.
+func unit(t testing.TB, logger *zap.Logger, changes ...func(*Config)) *ipamProcessor {
+	t.Helper()
+	config, ok := createDefaultConfig().(*Config)
+	require.True(t, ok)
+	for _, change := range changes {
+		change(config)
+	}
+	set := processortest.NewNopSettings(metadata.Type)
+	set.Logger = logger
+	p, err := newIPAMProcessor(set, config, consumertest.NewNop())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, p.shutdown(context.WithoutCancel(t.Context()))) })
+	return p
 }
 
 // pass runs a batch through p and returns it.
@@ -174,9 +168,6 @@ func derived(md pmetric.Metrics, name string) []pmetric.NumberDataPoint {
 	var found []pmetric.NumberDataPoint
 	for _, rm := range md.ResourceMetrics().All() {
 		for _, scope := range rm.ScopeMetrics().All() {
-			if scope.Scope().Name() != metadata.ScopeName {
-				continue
-			}
 			for _, metric := range scope.Metrics().All() {
 				if metric.Name() != name {
 					continue

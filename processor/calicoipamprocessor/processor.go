@@ -2,81 +2,112 @@ package calicoipamprocessor
 
 import (
 	"context"
-	"math/bits"
+	"fmt"
 	"sync"
+	"time"
 
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/processor"
+	"go.opentelemetry.io/collector/processor/processorhelper"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
-	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/derive"
+	"github.com/otelcol-calico/otelcol-calico/internal/nodedetail"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/assembly"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/enrich"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/metadata"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/nodeshares"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolinfo"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/recent"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/selection"
 )
 
-// limits bound the state of a processor.
-type limits struct {
-	// clusters is how many clusters' pools are remembered.
-	clusters int
-	// pools is how many pools of one cluster, and of one scrape, are taken.
-	pools int
-	// sources is how many scraped targets are remembered.
-	sources int
-}
-
-// defaultLimits suit a gateway of a thousand clusters. A pool takes about 200 bytes.
-var defaultLimits = limits{clusters: 1024, pools: 4096, sources: 4096}
-
-// source identifies a scraped target. The pod is part of it: another one at the same address has other series.
-type source struct {
-	cluster, service, instance, namespace, pod string
-}
-
-// computed is what was last computed for a source.
-type computed struct {
-	timestamp pcommon.Timestamp
-	result    derive.Result
-}
+const (
+	// sourcesPerCluster is how many scraped targets of IPAM are remembered for each cluster there may be: the datastore, kube-controllers, and
+	// their pods of before.
+	sourcesPerCluster = 4
+	// maxSeries bounds one scrape, and maxWaitingSeries all that wait: 5,000 nodes and 10 pools have 200,000 series.
+	maxSeries        = 1 << 20
+	maxWaitingSeries = 1 << 22
+)
 
 // ipamProcessor is the thin shell: it holds the state between batches and writes results into them.
 type ipamProcessor struct {
-	logger  *zap.Logger
-	version string
-	limits  limits
+	logger    *zap.Logger
+	config    *Config
+	selected  selection.Selection
+	aggregate bool
+	next      consumer.Metrics
+	telemetry *telemetry
+	histories histories
 
 	// mu guards all below. It is held for one batch at most, and never while the next consumer runs.
-	mu      sync.Mutex
-	pools   *poolinfo.Store
-	sources *recent.Map[source, computed]
+	mu       sync.Mutex
+	pools    *poolinfo.Store
+	assembly *assembly.Assembly
+	clusters *recent.Map[clusterID, clusterState]
+	sources  *recent.Map[assembly.Source, sourceState]
+	emitter  *emitter
+
+	// The loops that compute what nothing arrives for any more, and keep histories; nil before they are started.
+	stop, stopEmits context.CancelFunc
+	done, wake      chan struct{}
+	saved           chan struct{}
 
 	// Reused from batch to batch.
-	scrape ipampoints.Scrape
-	info   ipampoints.InfoBatch
-	result derive.Result
-	ended  derive.Ended
-
-	unreadable     map[string]uint64
-	droppedPoints  uint64
-	droppedPools   uint64
-	evictedCluster uint64
-	evictedSource  uint64
+	info    ipampoints.InfoBatch
+	scratch scratch
 }
 
-func newIPAMProcessor(logger *zap.Logger, version string, limits limits) *ipamProcessor {
-	return &ipamProcessor{
-		logger:     logger,
-		version:    version,
-		limits:     limits,
-		pools:      poolinfo.NewStore(limits.clusters, limits.pools),
-		sources:    recent.New[source, computed](limits.sources),
-		unreadable: make(map[string]uint64),
+// sourceState is what is remembered of a source for its points.
+type sourceState struct {
+	// enriched is what its points were labelled with, enrichedShares those of nodes, which leave later.
+	enriched, enrichedShares enrich.Source
+	// shares are the points of nodes that were written last.
+	shares []nodeshares.Point
+}
+
+func newIPAMProcessor(set processor.Settings, config *Config, next consumer.Metrics) (*ipamProcessor, error) {
+	configured := make([]poolinfo.Configured, 0, len(config.Pools.Known))
+	for i := range config.Pools.Known {
+		configured = append(configured, config.Pools.Known[i].described())
 	}
+	selected := selection.Selection{Include: config.Pools.Include, Exclude: config.Pools.Exclude}
+	aggregate := config.Detail.Mode != nodedetail.Full || config.Detail.Top > 0
+	p := &ipamProcessor{
+		scratch:   scratch{resource: pcommon.NewMap()},
+		logger:    set.Logger,
+		config:    config,
+		selected:  selected,
+		aggregate: aggregate,
+		next:      next,
+		histories: histories{id: set.ID, extension: config.Storage},
+		pools:     poolinfo.NewStore(config.MaxClusters, config.MaxPools, selected, configured),
+		assembly: assembly.New(assembly.Settings{
+			Settle:  config.SettleTime,
+			Sources: sourcesPerCluster * config.MaxClusters,
+			Limits:  ipampoints.Limits{Pools: config.MaxPools, Series: maxSeries},
+			Series:  maxWaitingSeries,
+			Shares:  aggregate,
+			Started: time.Now(),
+		}),
+		clusters: recent.New[clusterID, clusterState](config.MaxClusters),
+		sources:  recent.New[assembly.Source, sourceState](sourcesPerCluster * config.MaxClusters),
+		emitter:  newEmitter(metadata.NewMetricsBuilder(metadata.MetricsBuilderConfig{Metrics: config.Metrics}, set, metadata.WithStartTime(0)), config.ClusterKey),
+		wake:     make(chan struct{}, 1),
+	}
+	var err error
+	if p.telemetry, err = newTelemetry(set, p.sizes); err != nil {
+		return nil, fmt.Errorf("report on the processor: %w", err)
+	}
+	return p, nil
 }
 
-// process adds to every IPAM scrape in md what follows from it, and never fails.
-func (p *ipamProcessor) process(_ context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
+// process adds to a batch what follows from the scrapes that it makes whole. It never fails.
+func (p *ipamProcessor) process(ctx context.Context, md pmetric.Metrics) (pmetric.Metrics, error) {
 	resources := md.ResourceMetrics()
 	var all ipampoints.Content
 	for i := range resources.Len() {
@@ -88,130 +119,130 @@ func (p *ipamProcessor) process(_ context.Context, md pmetric.Metrics) (pmetric.
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if all&ipampoints.HasInfo != 0 {
-		for i := range resources.Len() {
-			p.learn(resources.At(i))
-		}
+	came, now := resources.Len(), time.Now()
+	for i := range came {
+		p.learn(ctx, resources.At(i), now)
 	}
-	if all&ipampoints.HasSizes != 0 {
-		for i := range resources.Len() {
-			p.compute(resources.At(i))
-		}
+	for i := range came {
+		p.take(resources.At(i), now)
+	}
+	if p.aggregate {
+		resources.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().Len() == 0 })
+	}
+	p.compute(ctx, p.assembly.Due(now), md)
+	p.count(ctx)
+	if p.assembly.Waiting() > 0 {
+		p.hurry()
+	}
+	if resources.Len() == 0 {
+		return md, processorhelper.ErrSkipProcessingData // all of it leaves later
 	}
 	return md, nil
 }
 
-// learn takes in what a resource says of pools.
-func (p *ipamProcessor) learn(rm pmetric.ResourceMetrics) {
-	if ipampoints.Look(rm)&ipampoints.HasInfo == 0 {
+// learn takes in what a resource says of pools, and that numbers are derived already.
+func (p *ipamProcessor) learn(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) {
+	content := ipampoints.Look(rm)
+	if content&(ipampoints.HasInfo|ipampoints.HasDerived) == 0 {
 		return
 	}
-	p.info.Read(rm)
-	cluster := clusterKey(rm.Resource().Attributes())
-	loss := p.pools.Update(cluster, &p.info)
-	if total, due := count(&p.droppedPools, loss.Pools); due {
-		p.logger.Warn("more pools than the processor remembers; no cluster utilization is computed for this cluster",
-			zap.String("cluster", cluster), zap.Int("limit", p.limits.pools), zap.Uint64("pools_dropped", total))
+	source := p.sourceOf(rm.Resource().Attributes())
+	if p.info.Read(rm); !p.info.Empty && !assembly.Future(p.info.Timestamp, now) {
+		dropped := p.pools.Update(source.Cluster, &p.info)
+		if total, due := p.telemetry.dropped(ctx, metadata.AttributeDroppedKindPool, dropped); due {
+			p.logger.Warn("there are more pools than max_pools: no cluster utilization is computed for this cluster",
+				zap.String("cluster", source.Cluster), zap.Int("max_pools", p.config.MaxPools), zap.Uint64("dropped", total))
+		}
 	}
-	if loss.Cluster {
-		if total, due := count(&p.evictedCluster, 1); due {
-			p.logger.Warn("more clusters than the processor remembers; forgot the pools of the one not seen for the longest time",
-				zap.Int("limit", p.limits.clusters), zap.Uint64("clusters_dropped", total))
+	if content&ipampoints.HasDerived != 0 {
+		if at, ok := ipampoints.Derived(rm); ok && !assembly.Future(at, now) {
+			p.cluster(ctx, source).derivedUpstream(at)
 		}
 	}
 }
 
-// compute adds to a resource what follows from its scrape, if it holds one that is newer than the last of its source.
-func (p *ipamProcessor) compute(rm pmetric.ResourceMetrics) {
-	if ipampoints.Look(rm)&ipampoints.HasSizes == 0 {
+// take takes in the points of scrapes in a resource, and makes of them what shall leave.
+func (p *ipamProcessor) take(rm pmetric.ResourceMetrics, now time.Time) {
+	content := ipampoints.Look(rm)
+	if content&(ipampoints.HasScrape|ipampoints.HasCalicos) == 0 {
 		return
 	}
-	p.scrape.Read(rm, p.limits.pools)
-	p.logSkipped()
-	if p.scrape.State == ipampoints.Empty {
-		return
+	source := p.sourceOf(rm.Resource().Attributes())
+	if content&ipampoints.HasScrape != 0 {
+		p.assembly.Take(source, rm, now)
 	}
-	id := sourceOf(rm.Resource().Attributes())
-	last := p.sources.Get(id)
-	if last != nil && p.scrape.Timestamp <= last.timestamp {
-		return
+	if p.aggregate {
+		withoutNodes(rm, p.config.Detail.Mode)
 	}
-	if p.scrape.State == ipampoints.Gone {
-		if last != nil {
-			p.ended.Compare(&last.result, &derive.Result{})
-			p.write(rm, &derive.Result{})
-			p.sources.Delete(id)
+	if p.config.Enrich && content&ipampoints.HasCalicos != 0 {
+		p.source(source).enriched.Points(rm, p.pools.Cluster(source.Cluster), p.config.MaxPools)
+	}
+}
+
+// withoutNodes takes away the points that nodes have shares of, which the scrape remembers, and where no node shall have points of its own also
+// those that no sum can replace.
+func withoutNodes(rm pmetric.ResourceMetrics, mode nodedetail.Mode) {
+	rm.ScopeMetrics().RemoveIf(func(scope pmetric.ScopeMetrics) bool {
+		before := scope.Metrics().Len()
+		scope.Metrics().RemoveIf(func(metric pmetric.Metric) bool {
+			means := ipampoints.MetricOf(metric.Name())
+			_, shared := means.Share()
+			return shared || mode == nodedetail.None && means.PerNode()
+		})
+		return before > 0 && scope.Metrics().Len() == 0
+	})
+}
+
+func (p *ipamProcessor) source(source assembly.Source) *sourceState {
+	state, _ := p.sources.Add(source) // the assembly, which is of the same size, tells of those that had to go
+	return state
+}
+
+func (p *ipamProcessor) sourceOf(resource pcommon.Map) assembly.Source {
+	return assembly.Source{
+		Cluster:   p.clusterKey(resource),
+		Service:   stringOf(resource, calicometric.AttrServiceName),
+		Instance:  stringOf(resource, calicometric.AttrServiceInstanceID),
+		Namespace: stringOf(resource, calicometric.AttrNamespace),
+		Pod:       stringOf(resource, calicometric.AttrPod),
+	}
+}
+
+// clusterKey is what tells clusters apart, and nothing where no attribute does, as in a pipeline of one cluster.
+func (p *ipamProcessor) clusterKey(resource pcommon.Map) string {
+	for _, name := range p.config.ClusterKey {
+		if value := stringOf(resource, name); value != "" {
+			return value
 		}
-		return
 	}
-
-	derive.Scrape(&p.result, &p.scrape, p.pools.Cluster(id.cluster))
-	if last == nil {
-		last = p.remember(id)
-	}
-	p.ended.Compare(&last.result, &p.result)
-	p.write(rm, &p.result)
-	last.timestamp = p.scrape.Timestamp
-	last.result, p.result = p.result, last.result
+	return ""
 }
 
-func (p *ipamProcessor) remember(id source) *computed {
-	added, evicted := p.sources.Add(id)
-	if evicted {
-		if total, due := count(&p.evictedSource, 1); due {
-			p.logger.Warn("more IPAM sources than the processor remembers; the derived series of the one not seen for the longest time end without a marker",
-				zap.Int("limit", p.limits.sources), zap.Uint64("sources_dropped", total))
-		}
-	}
-	return added
-}
-
-func (p *ipamProcessor) logSkipped() {
-	for metric, points := range p.scrape.Unreadable {
-		counter := p.unreadable[metric]
-		total, due := count(&counter, points)
-		p.unreadable[metric] = counter
-		if due {
-			p.logger.Debug("skipped points that hold no number of addresses; their pools are unknown",
-				zap.String("metric", metric), zap.Uint64("points", total))
-		}
-	}
-	if total, due := count(&p.droppedPoints, p.scrape.Dropped); due {
-		p.logger.Warn("more pools in a scrape than the processor takes",
-			zap.Int("limit", p.limits.pools), zap.Uint64("points_dropped", total))
-	}
-}
-
-// count adds n to a counter and tells whether to log its total: the first time and whenever it has doubled,
-// so that a fault that lasts is seen without filling the log.
-func count(counter *uint64, n int) (total uint64, due bool) {
-	before := *counter
-	*counter += uint64(n)
-	return *counter, bits.Len64(*counter) != bits.Len64(before)
-}
-
-func sourceOf(resource pcommon.Map) source {
-	return source{
-		cluster:   clusterKey(resource),
-		service:   attribute(resource, calicometric.AttrServiceName),
-		instance:  attribute(resource, calicometric.AttrServiceInstanceID),
-		namespace: attribute(resource, calicometric.AttrNamespace),
-		pod:       attribute(resource, calicometric.AttrPod),
-	}
-}
-
-// clusterKey is what tells clusters apart: the UID, else the name, else nothing, as in a pipeline of one cluster.
-func clusterKey(resource pcommon.Map) string {
-	if uid := attribute(resource, calicometric.AttrClusterUID); uid != "" {
-		return uid
-	}
-	return attribute(resource, calicometric.AttrClusterName)
-}
-
-func attribute(resource pcommon.Map, name string) string {
+func stringOf(resource pcommon.Map, name string) string {
 	value, found := resource.Get(name)
 	if !found || value.Type() != pcommon.ValueTypeStr {
 		return ""
 	}
 	return value.Str()
+}
+
+// count reports what has come of the pieces that were taken in.
+func (p *ipamProcessor) count(ctx context.Context) {
+	counts := p.assembly.Counts()
+	p.telemetry.scrapes(ctx, metadata.AttributeScrapeOutcomeLate, counts.Late)
+	if total, due := p.telemetry.scrapes(ctx, metadata.AttributeScrapeOutcomeFuture, counts.Future); due {
+		p.logger.Warn("a scrape of IPAM is of the future and nothing is computed from it; compare the clocks", zap.Uint64("scrapes", total))
+	}
+	if total, due := p.telemetry.scrapes(ctx, metadata.AttributeScrapeOutcomeIncomplete, counts.Incomplete); due {
+		p.logger.Warn("a scrape of IPAM was not whole and nothing is computed from it; where something splits batches on the way, set settle_time",
+			zap.Uint64("scrapes", total), zap.Duration("settle_time", p.config.SettleTime))
+	}
+	if total, due := p.telemetry.dropped(ctx, metadata.AttributeDroppedKindSource, counts.DroppedSources); due {
+		p.logger.Warn("there are more sources of IPAM metrics than max_clusters allows for; forgot the one not seen for the longest time",
+			zap.Int("max_clusters", p.config.MaxClusters), zap.Uint64("dropped", total))
+	}
+	if total, due := p.telemetry.dropped(ctx, metadata.AttributeDroppedKindSeries, counts.DroppedSeries); due {
+		p.logger.Warn("a scrape has more series than the processor holds, and nothing is computed from it",
+			zap.Int("limit", maxSeries), zap.Uint64("dropped", total))
+	}
 }

@@ -2,30 +2,47 @@ package derive
 
 import "slices"
 
-// Ended names the series that one result has and the next has not.
-type Ended struct {
-	// Available and Utilization hold the labels of the pool series that ended, by metric.
-	Available, Utilization []Labels
-	// Families holds the families whose ratio ended.
+// Series names series of results.
+type Series struct {
+	// Pools are the series of pools.
+	Pools []PoolSeries
+	// Families are those that have a ratio.
 	Families []string
+	// Nodes are the numbers of nodes.
+	Nodes []Nodes
 }
 
-// None reports whether nothing ended.
-func (e *Ended) None() bool {
-	return len(e.Available) == 0 && len(e.Utilization) == 0 && len(e.Families) == 0
+// PoolSeries names the quantities of one pool.
+type PoolSeries struct {
+	Labels     Labels
+	Quantities Set
 }
 
-// Compare fills e with the series of previous that current lacks. A pool whose labels changed is another series: the old one ended.
-func (e *Ended) Compare(previous, current *Result) {
-	e.Available = e.Available[:0]
-	e.Utilization = e.Utilization[:0]
-	e.Families = e.Families[:0]
+// None reports whether s names none.
+func (s *Series) None() bool { return len(s.Pools) == 0 && len(s.Families) == 0 && len(s.Nodes) == 0 }
+
+// Of fills s with the series of a result.
+func (s *Series) Of(result *Result) {
+	s.Pools, s.Families, s.Nodes = s.Pools[:0], s.Families[:0], s.Nodes[:0]
+	s.Pools = slices.Grow(s.Pools, len(result.Pools))
+	for i := range result.Pools {
+		s.Pools = append(s.Pools, PoolSeries{Labels: result.Pools[i].Labels, Quantities: result.Pools[i].Known})
+	}
+	for _, family := range result.Families {
+		s.Families = append(s.Families, family.Name)
+	}
+	s.Nodes = append(s.Nodes, result.Nodes...)
+}
+
+// Ended fills s with the series of previous that current lacks. A pool whose labels changed is another series: the old one ended.
+func (s *Series) Ended(previous *Series, current *Result) {
+	s.Pools, s.Families, s.Nodes = s.Pools[:0], s.Families[:0], s.Nodes[:0]
 
 	// Scrapes name pools in the same order as long as no pool comes or goes; only then is the index needed.
 	var index map[Labels]int
-	find := func(at int, labels Labels) *Pool {
+	find := func(at int, labels Labels) Set {
 		if at < len(current.Pools) && current.Pools[at].Labels == labels {
-			return &current.Pools[at]
+			return current.Pools[at].Known
 		}
 		if index == nil {
 			index = make(map[Labels]int, len(current.Pools))
@@ -34,23 +51,23 @@ func (e *Ended) Compare(previous, current *Result) {
 			}
 		}
 		if i, found := index[labels]; found {
-			return &current.Pools[i]
+			return current.Pools[i].Known
 		}
-		return nil
+		return 0
 	}
-	for i := range previous.Pools {
-		was := &previous.Pools[i]
-		is := find(i, was.Labels)
-		if is == nil {
-			e.Available = append(e.Available, was.Labels)
-		}
-		if was.Rated && (is == nil || !is.Rated) {
-			e.Utilization = append(e.Utilization, was.Labels)
+	for i, was := range previous.Pools {
+		if ended := was.Quantities &^ find(i, was.Labels); ended != 0 {
+			s.Pools = append(s.Pools, PoolSeries{Labels: was.Labels, Quantities: ended})
 		}
 	}
 	for _, was := range previous.Families {
-		if !slices.ContainsFunc(current.Families, func(is Family) bool { return is.Name == was.Name }) {
-			e.Families = append(e.Families, was.Name)
+		if !slices.ContainsFunc(current.Families, func(is Family) bool { return is.Name == was }) {
+			s.Families = append(s.Families, was)
+		}
+	}
+	for _, was := range previous.Nodes {
+		if !slices.ContainsFunc(current.Nodes, func(is Nodes) bool { return is.Family == was.Family && is.State == was.State }) {
+			s.Nodes = append(s.Nodes, was)
 		}
 	}
 }

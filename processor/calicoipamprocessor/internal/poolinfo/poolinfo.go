@@ -3,80 +3,185 @@
 package poolinfo
 
 import (
+	"math"
+	"slices"
+	"strings"
+
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/recent"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/selection"
 )
 
 // Store holds the pools of a bounded number of clusters. It is not safe for concurrent use.
 type Store struct {
-	maxPools int
-	clusters *recent.Map[string, Cluster]
+	maxPools   int
+	selection  selection.Selection
+	clusters   *recent.Map[string, Cluster]
+	configured map[string]*Cluster
 }
 
-// NewStore returns a store for at most maxClusters clusters of at most maxPools pools each.
-func NewStore(maxClusters, maxPools int) *Store {
-	return &Store{maxPools: maxPools, clusters: recent.New[string, Cluster](maxClusters)}
+// Configured is a pool that the configuration describes, for clusters whose pools nothing else tells of.
+type Configured struct {
+	// Cluster is what the cluster is known by; empty for every one.
+	Cluster string
+	Info    ipampoints.Info
 }
 
-// Loss says what a batch cost for want of room.
-type Loss struct {
-	// Pools is the number of pools of the batch that were not kept.
-	Pools int
-	// Cluster is set where the cluster not used for the longest time was forgotten.
-	Cluster bool
+// NewStore returns a store for at most maxClusters clusters of at most maxPools pools each. Pools that are not selected do not count.
+func NewStore(maxClusters, maxPools int, selected selection.Selection, configured []Configured) *Store {
+	s := &Store{
+		maxPools:   maxPools,
+		selection:  selected,
+		clusters:   recent.New[string, Cluster](maxClusters),
+		configured: make(map[string]*Cluster),
+	}
+	for _, pool := range configured {
+		if s.configured[pool.Cluster] == nil {
+			s.configured[pool.Cluster] = &Cluster{}
+		}
+	}
+	for name, cluster := range s.configured {
+		// What is said of the cluster replaces what is said of every one.
+		for _, of := range []string{"", name} {
+			for _, pool := range configured {
+				if pool.Cluster == of {
+					cluster.put(pool.Info, math.MaxInt)
+				}
+			}
+		}
+		cluster.count(selected)
+	}
+	return s
 }
 
 // Update takes a batch in. A batch older than the last one is ignored; one with the same timestamp is another part of it and adds to it.
-func (s *Store) Update(cluster string, batch *ipampoints.InfoBatch) Loss {
+//
+// A newer batch replaces all that was known as soon as it is whole: when it has as many pools and ends of pools as were known, or when the next one
+// begins. Of a part of it alone the pools of the other part would seem to be gone.
+// It returns the number of pools that there was no room for.
+func (s *Store) Update(cluster string, batch *ipampoints.InfoBatch) (dropped int) {
 	if batch.Empty {
-		return Loss{}
+		return 0
 	}
-	known, evicted := s.clusters.Add(cluster)
-	loss := Loss{Cluster: evicted}
-	if known.pools == nil {
-		known.pools = make(map[string]ipampoints.Info, len(batch.Pools))
-	}
+	known, _ := s.clusters.Add(cluster)
+	into := &known.set
 	switch {
-	case batch.Timestamp < known.timestamp:
-		return loss
+	case batch.Timestamp < max(known.timestamp, known.next.timestamp):
+		return dropped
 	case batch.Timestamp > known.timestamp:
-		known.timestamp = batch.Timestamp
-		known.truncated = false
-		clear(known.pools)
+		if batch.Timestamp > known.next.timestamp {
+			known.turn(s.selection)
+			known.next.timestamp = batch.Timestamp
+			known.next.pools = make([]ipampoints.Info, 0, min(len(batch.Pools), s.maxPools))
+		}
+		into = &known.next
 	}
 	for _, pool := range batch.Pools {
-		if _, exists := known.pools[pool.Pool]; !exists && len(known.pools) >= s.maxPools {
-			known.truncated = true
-			loss.Pools++
-			continue
+		if !into.put(pool, s.maxPools) {
+			into.truncated = true
+			dropped++
 		}
-		known.pools[pool.Pool] = pool
 	}
-	known.count()
-	return loss
+	into.ended += batch.Ended
+	if into == &known.next && len(into.pools)+into.ended < len(known.pools) {
+		return dropped
+	}
+	known.turn(s.selection)
+	known.count(s.selection)
+	return dropped
 }
 
-// Cluster returns what is known of a cluster, nil where nothing is.
-func (s *Store) Cluster(cluster string) *Cluster { return s.clusters.Get(cluster) }
+// Restore enters what was known of a cluster once. Whatever the metrics tell replaces it.
+func (s *Store) Restore(cluster string, pools []ipampoints.Info) {
+	if len(pools) == 0 {
+		return
+	}
+	known, _ := s.clusters.Add(cluster)
+	for _, pool := range pools {
+		known.put(pool, s.maxPools)
+	}
+	known.count(s.selection)
+}
+
+// Cluster returns what is known of a cluster, nil where nothing is. What the metrics tell replaces what is configured.
+func (s *Store) Cluster(cluster string) *Cluster {
+	if told := s.clusters.Get(cluster); told != nil {
+		return told
+	}
+	if own := s.configured[cluster]; own != nil {
+		return own
+	}
+	return s.configured[""]
+}
 
 // Cluster is what is known of the pools of one cluster. A nil one knows nothing.
 type Cluster struct {
-	timestamp pcommon.Timestamp
-	truncated bool
-	pools     map[string]ipampoints.Info
-	forPods   map[string]int
+	set
+	// next is a newer set that is not whole yet.
+	next set
+	// ipv4 and ipv6 are how many pools any pod can get an address from.
+	ipv4, ipv6 int
 }
 
-func (c *Cluster) count() {
-	if c.forPods == nil {
-		c.forPods = make(map[string]int)
+// set are the pools of one moment.
+type set struct {
+	timestamp pcommon.Timestamp
+	// truncated is set where there was no room for all, ended is how many have ended.
+	truncated bool
+	ended     int
+	// pools are ordered by name: most clusters have a handful, for which a map would take several times the room.
+	pools []ipampoints.Info
+}
+
+// turn puts the next set in the place of the one that is known, if there is one.
+func (c *Cluster) turn(selected selection.Selection) {
+	if c.next.timestamp == 0 {
+		return
 	}
-	clear(c.forPods)
-	for _, pool := range c.pools {
-		if pool.ForPods {
-			c.forPods[pool.Family]++
+	c.set, c.next = c.next, set{}
+	c.count(selected)
+}
+
+// Told returns the pools of a cluster that the metrics have told of, ordered by name. They are not to be changed.
+func (s *Store) Told(cluster string) []ipampoints.Info {
+	if told := s.clusters.Peek(cluster); told != nil {
+		return told.pools
+	}
+	return nil
+}
+
+// put enters a pool, in place of the one of its name. It reports false where there is no room for one more.
+func (c *set) put(pool ipampoints.Info, maxPools int) bool {
+	at, found := c.find(pool.Pool)
+	switch {
+	case found:
+		c.pools[at] = pool
+	case len(c.pools) >= maxPools:
+		return false
+	default:
+		c.pools = slices.Insert(c.pools, at, pool)
+	}
+	return true
+}
+
+func (c *set) find(name string) (int, bool) {
+	return slices.BinarySearchFunc(c.pools, name, func(pool ipampoints.Info, name string) int { return strings.Compare(pool.Pool, name) })
+}
+
+func (c *Cluster) count(selected selection.Selection) {
+	c.ipv4, c.ipv6 = 0, 0
+	for i := range c.pools {
+		pool := &c.pools[i]
+		if !pool.ForPods || !selected.Selects(pool.Pool) {
+			continue
+		}
+		if pool.Family == calicometric.IPv4 {
+			c.ipv4++
+		} else {
+			c.ipv6++
 		}
 	}
 }
@@ -86,8 +191,11 @@ func (c *Cluster) Pool(name string) (ipampoints.Info, bool) {
 	if c == nil {
 		return ipampoints.Info{}, false
 	}
-	pool, known := c.pools[name]
-	return pool, known
+	at, found := c.find(name)
+	if !found {
+		return ipampoints.Info{}, false
+	}
+	return c.pools[at], true
 }
 
 // ForPods returns the number of pools of an IP family from which any pod can get an address.
@@ -96,5 +204,8 @@ func (c *Cluster) ForPods(family string) (int, bool) {
 	if c == nil || c.truncated {
 		return 0, false
 	}
-	return c.forPods[family], true
+	if family == calicometric.IPv4 {
+		return c.ipv4, true
+	}
+	return c.ipv6, true
 }

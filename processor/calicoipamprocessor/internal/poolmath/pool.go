@@ -27,6 +27,11 @@ func (p Pool) Available() addresses.Count { return p.Usable().Minus(p.Allocated)
 // Utilization returns allocated / (size − reserved), 0..1. It reports false where no address is usable: there is no honest ratio then.
 func (p Pool) Utilization() (float64, bool) { return ratio(p.Allocated, p.Usable()) }
 
+// BlockUtilization returns claimed / claimable blocks, 0..1. It reports false where no block can be claimed: there is no honest ratio then.
+func BlockUtilization(claimed, claimable addresses.Count) (float64, bool) {
+	return ratio(claimed, claimable)
+}
+
 // Total is a number of pools taken together, in addresses. The zero value is no pool.
 type Total struct {
 	// Usable is Σ(size − reserved).

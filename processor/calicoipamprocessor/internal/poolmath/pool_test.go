@@ -106,6 +106,29 @@ func TestTotalOfManyOfTheLargestPoolsDoesNotOverflow(t *testing.T) {
 	require.InDelta(t, 1000*0x1p128, total.Usable.Float64(), 0)
 }
 
+func TestBlockUtilization(t *testing.T) {
+	for name, tc := range map[string]struct {
+		claimed, claimable addresses.Count
+		utilization        float64
+		unrated            bool
+	}{
+		"none of some":               {claimable: addresses.Of(16), utilization: 0},
+		"some":                       {claimed: addresses.Of(4), claimable: addresses.Of(16), utilization: 0.25},
+		"a third":                    {claimed: addresses.Of(1), claimable: addresses.Of(3), utilization: 1.0 / 3},
+		"all":                        {claimed: addresses.Of(16), claimable: addresses.Of(16), utilization: 1},
+		"more than there can be":     {claimed: addresses.Of(17), claimable: addresses.Of(16), utilization: 1},
+		"one of a /48":               {claimed: addresses.Of(1), claimable: addresses.Power(74), utilization: 0x1p-74},
+		"none can be":                {unrated: true},
+		"none can be, but some were": {claimed: addresses.Of(1), unrated: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			utilization, rated := BlockUtilization(tc.claimed, tc.claimable)
+			require.Equal(t, !tc.unrated, rated)
+			require.InDelta(t, tc.utilization, utilization, 0)
+		})
+	}
+}
+
 func TestTotalOfNoPoolHasNoRatio(t *testing.T) {
 	_, rated := Total{}.Utilization()
 	require.False(t, rated)

@@ -2,6 +2,8 @@
 // What it gives up it has forgotten: the owner decides what that means.
 package recent
 
+import "iter"
+
 // Map holds at most a fixed number of entries. It is not safe for concurrent use.
 type Map[K comparable, V any] struct {
 	limit   int
@@ -30,14 +32,21 @@ func (m *Map[K, V]) Get(key K) *V {
 	return &found.value
 }
 
-// Add returns the value of a key, a zero one where there was none, and whether another entry had to go for it.
-func (m *Map[K, V]) Add(key K) (value *V, evicted bool) {
+// Peek returns the value of a key, nil where there is none. It does not count as use.
+func (m *Map[K, V]) Peek(key K) *V {
+	if found, ok := m.entries[key]; ok {
+		return &found.value
+	}
+	return nil
+}
+
+// Add returns the value of a key, a zero one where there was none, and that of the entry which had to go for it, nil where none had.
+func (m *Map[K, V]) Add(key K) (value, evicted *V) {
 	if value = m.Get(key); value != nil {
-		return value, false
+		return value, nil
 	}
 	if len(m.entries) >= m.limit {
-		m.evict()
-		evicted = true
+		evicted = m.evict()
 	}
 	m.clock++
 	added := &entry[V]{used: m.clock}
@@ -48,11 +57,22 @@ func (m *Map[K, V]) Add(key K) (value *V, evicted bool) {
 // Delete forgets a key.
 func (m *Map[K, V]) Delete(key K) { delete(m.entries, key) }
 
+// All yields all entries, in no order. It uses none of them.
+func (m *Map[K, V]) All() iter.Seq2[K, *V] {
+	return func(yield func(K, *V) bool) {
+		for key, entry := range m.entries {
+			if !yield(key, &entry.value) {
+				return
+			}
+		}
+	}
+}
+
 // Len returns the number of entries.
 func (m *Map[K, V]) Len() int { return len(m.entries) }
 
 // evict looks at every entry: it runs only for a new key in a full map, which a well measured limit makes rare.
-func (m *Map[K, V]) evict() {
+func (m *Map[K, V]) evict() *V {
 	var oldest K
 	var used uint64
 	first := true
@@ -61,5 +81,7 @@ func (m *Map[K, V]) evict() {
 			oldest, used, first = key, candidate.used, false
 		}
 	}
+	value := &m.entries[oldest].value
 	delete(m.entries, oldest)
+	return value
 }
