@@ -88,10 +88,10 @@ func (o *outlook) pool(forecaster *forecast.Forecaster, pool *derive.Pool, at ti
 	}
 	known.full = full
 	if known.given.Refusal == "" {
-		pool.Set(derive.Earliest, secondsUntil(known.given.Earliest, at))
-		pool.Set(derive.Expected, secondsUntil(known.given.Expected, at))
+		pool.Set(derive.Earliest, known.secondsUntil(known.given.Earliest, at))
+		pool.Set(derive.Expected, known.secondsUntil(known.given.Expected, at))
 		if !known.given.Latest.IsZero() {
-			pool.Set(derive.Latest, secondsUntil(known.given.Latest, at))
+			pool.Set(derive.Latest, known.secondsUntil(known.given.Latest, at))
 		}
 	}
 	if known.given.Grows {
@@ -99,8 +99,13 @@ func (o *outlook) pool(forecaster *forecast.Forecaster, pool *derive.Pool, at ti
 	}
 }
 
-// secondsUntil is how many seconds are left, none where the time is over.
-func secondsUntil(then, now time.Time) float64 { return max(then.Sub(now).Seconds(), 0) }
+// secondsUntil is how many seconds are left: 0 for a pool that is full, and for no other.
+func (p *poolOutlook) secondsUntil(then, now time.Time) float64 {
+	if p.full {
+		return 0
+	}
+	return max(then.Sub(now).Seconds(), 1)
+}
 
 // spread tells the pools of a cluster apart, so that not all forecasts are made with the same scrape.
 func spread(pool string) time.Duration {

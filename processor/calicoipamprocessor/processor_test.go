@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -258,12 +259,12 @@ func TestShutdownKeepsItsDeadline(t *testing.T) {
 }
 
 // stuck takes the first batch, and holds every other until it is cancelled.
-type stuck struct{ calls int }
+type stuck struct{ calls atomic.Int64 }
 
 func (*stuck) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
 
 func (s *stuck) ConsumeMetrics(ctx context.Context, _ pmetric.Metrics) error {
-	if s.calls++; s.calls == 1 {
+	if s.calls.Add(1) == 1 {
 		return nil
 	}
 	<-ctx.Done()

@@ -159,13 +159,22 @@ func TestBacktest(t *testing.T) {
 			require.LessOrEqual(t, median(s.wrong), 0.5, "%s: error", name)
 		}
 		require.LessOrEqual(t, s.share(s.alarms, s.quiet), 0.03, "%s: false alarms", name)
+		require.LessOrEqual(t, day*s.share(s.changes, s.hours), 0.45, "%s: how often a forecast comes and goes in a day", name)
 	}
-	for _, shape := range shapes {
-		var s score
-		for seed := range uint64(seeds) {
-			s.replay(&f, shape.run(firstSeed+seed), askEvery, seed < steady)
+	scores := make([]score, len(shapes))
+	t.Run("replay", func(t *testing.T) {
+		for i, shape := range shapes {
+			t.Run(shape.name, func(t *testing.T) {
+				t.Parallel()
+				var f Forecaster
+				for seed := range uint64(seeds) {
+					scores[i].replay(&f, shape.run(firstSeed+seed), askEvery, seed < steady)
+				}
+			})
 		}
-		check(shape.name, shape.fills, s)
+	})
+	for i, shape := range shapes {
+		check(shape.name, shape.fills, scores[i])
 	}
 	for _, name := range recorded {
 		r, title, fills := readRecorded(t, name)

@@ -29,7 +29,7 @@ const (
 	RefusalNoLimit Refusal = "no_limit"
 	// RefusalStale is given where the newest sample is not of the last hour, or lies in the future.
 	RefusalStale Refusal = "stale"
-	// RefusalShortHistory is given where there are too few samples, or they cover too short a time.
+	// RefusalShortHistory is given where there are too few samples, or they cover less than a day and a half.
 	RefusalShortHistory Refusal = "short_history"
 	// RefusalFalling is given where the pool gets emptier.
 	RefusalFalling Refusal = "falling"
@@ -66,7 +66,8 @@ type Forecast struct {
 	// Earliest, Expected and Latest are when the pool is full, in this order and never in the past; zero where there is a Refusal. All three are now
 	// where it is full, and all are later where it is not. Latest is zero too where the slow end of the trend does not fill the pool.
 	Earliest, Expected, Latest time.Time
-	// Growth is the trend of the allocated addresses, in addresses an hour, negative where they get fewer. It means something only where Grows.
+	// Growth is the trend of the allocated addresses, or that of a surge or of now where these tell more, in addresses an hour, negative where they get
+	// fewer. It means something only where Grows.
 	Growth float64
 	// Grows is set where Growth is known. It can be known without a forecast: a flat or falling trend has an honest growth.
 	Grows bool

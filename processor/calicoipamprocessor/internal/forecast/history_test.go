@@ -119,6 +119,9 @@ func TestHistoryHasABoundedSize(t *testing.T) {
 func TestHistoryIsTheSameAfterARestart(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before := histories.Draw(t, "history")
+		if before.newest > 0 {
+			before.foretold = foretold{allocated: rapid.Bool().Draw(t, "allocated foretold"), blocks: rapid.Bool().Draw(t, "blocks foretold")}
+		}
 		data, err := before.AppendBinary([]byte("what was there"))
 		require.NoError(t, err)
 		var after History

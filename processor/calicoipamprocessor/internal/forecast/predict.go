@@ -31,6 +31,8 @@ type Forecaster struct {
 //
 // A pool whose addresses were all in use in the last half hour is full now. Blocks bind as long as one is left to claim. Once the last one is claimed
 // the pool goes on to give out the addresses that are free in its blocks, so that the forecast is then that of the addresses alone.
+//
+// The history notes of what an end was told, as the next forecast holds on to it. Nothing else of it changes.
 func (f *Forecaster) Predict(h *History, now time.Time, limits Limits) Forecast {
 	newest := time.Unix(h.newest, 0).In(now.Location())
 	switch {

@@ -101,7 +101,7 @@ func drifting(r *rand.Rand, spread, memory float64) func() float64 {
 func between(r *rand.Rand, least, most float64) float64 { return least + r.Float64()*(most-least) }
 
 var shapes = []shape{
-	{"linear growth with noise", 90, true, func(r *rand.Rand, c clock) pool {
+	{"linear growth with noise", 90, true, func(r *rand.Rand, _ clock) pool {
 		slope, noise := between(r, 1.5, 5), drifting(r, between(r, 5, 20), 1)
 		return addressesOnly(2000, func(t float64) float64 { return 300 + slope*t + noise() })
 	}},
@@ -138,15 +138,15 @@ var shapes = []shape{
 		})
 		return p
 	}},
-	{"a small pool that grows by single addresses", 90, true, func(r *rand.Rand, c clock) pool {
+	{"a small pool that grows by single addresses", 90, true, func(r *rand.Rand, _ clock) pool {
 		slope, noise := between(r, 0.08, 0.3), drifting(r, between(r, 0.3, 1.5), 2)
 		return addressesOnly(62, func(t float64) float64 { return 10 + slope*t + noise() })
 	}},
-	{"a staircase of deployments", 90, true, func(r *rand.Rand, c clock) pool {
+	{"a staircase of deployments", 90, true, func(r *rand.Rand, _ clock) pool {
 		stair, noise := steps(r, between(r, 5, 12), 10, 50), drifting(r, 4, 1)
 		return addressesOnly(2000, func(t float64) float64 { return 300 + stair(t) + noise() })
 	}},
-	{"nodes that join, blocks bind", 90, true, func(r *rand.Rand, c clock) pool {
+	{"nodes that join, blocks bind", 90, true, func(r *rand.Rand, _ clock) pool {
 		nodes, pods, noise := steps(r, between(r, 4, 9), 1, 1), between(r, 25, 40), drifting(r, 10, 2)
 		return pool{limits: Limits{Addresses: 8192, Blocks: 128}, at: func(t float64) Sample {
 			n := 40 + math.Floor(nodes(t))
@@ -187,7 +187,7 @@ var shapes = []shape{
 		}
 		return p
 	}},
-	{"a single step, then flat", 20, false, func(r *rand.Rand, c clock) pool {
+	{"a single step, then flat", 20, false, func(r *rand.Rand, _ clock) pool {
 		at, height, noise := between(r, 24, 200), between(r, 100, 600), drifting(r, 6, 1)
 		return addressesOnly(2000, func(t float64) float64 {
 			if t >= at {
@@ -200,7 +200,7 @@ var shapes = []shape{
 		batch, night, noise := between(r, 30, 90), between(r, 100, 250), drifting(r, 20, 3)
 		return addressesOnly(2000, func(t float64) float64 { return 900 + batch*hourly(t) + night*c.nightly(t) + noise() })
 	}},
-	{"flat with slow ups and downs", 20, false, func(r *rand.Rand, c clock) pool {
+	{"flat with slow ups and downs", 20, false, func(r *rand.Rand, _ clock) pool {
 		noise := drifting(r, 60, 24)
 		return addressesOnly(2000, func(float64) float64 { return 900 + noise() })
 	}},

@@ -25,7 +25,7 @@ func TestAFreshInstallPagesOnNoOrdinaryDay(t *testing.T) {
 				begins, height, noise := clock(r.IntN(day)), between(r, 100, 500), drifting(r, 15, 2)
 				var h History
 				var since time.Time
-				for at := began; at.Sub(began) <= 3*day*time.Hour; at = at.Add(shapeStep) {
+				for at := began; at.Sub(began) <= 2*day*time.Hour; at = at.Add(shapeStep) {
 					allocated := count(2000*peak - height + height*begins.wave(at.Sub(began).Hours()) + noise())
 					h.Add(at, Sample{Allocated: allocated, Blocks: math.NaN()})
 					got := f.Predict(&h, at, Limits{Addresses: 2000, Blocks: math.NaN()})
@@ -54,7 +54,7 @@ func TestPredictHoldsItsWordWhileAPoolHoversAtALimit(t *testing.T) {
 			return Sample{Allocated: 1020 + float64(n%5), Blocks: math.NaN()}
 		}, true},
 		"of blocks": {Limits{Addresses: 1024, Blocks: 16}, func(n int) Sample {
-			return Sample{Allocated: 500 + math.Floor(float64(n)/200), Blocks: 15 + float64(n%2)}
+			return Sample{Allocated: 500, Blocks: math.Min(15+float64(n%2), 4+math.Floor(float64(n)/700))}
 		}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestPredictHoldsItsWordWhileAPoolHoversAtALimit(t *testing.T) {
 				}
 				before = got
 			}
-			require.LessOrEqual(t, changes, 2)
+			require.LessOrEqual(t, changes, 4)
 		})
 	}
 }
@@ -97,17 +97,15 @@ func TestAPoolIsFullForHalfAnHour(t *testing.T) {
 func TestAnOutageOfTheCollectorSilencesNoTrend(t *testing.T) {
 	var f Forecaster
 	asked, silent := 0, 0
-	for seed := range uint64(10) {
-		r := rand.New(rand.NewPCG(firstSeed+seed, 6))
-		noise := drifting(r, 8, 1)
+	for from := 8 * day; from < 9*day; from += 6 {
 		var h History
-		for at := began; at.Sub(began) < 13*day*time.Hour; at = at.Add(shapeStep) {
+		for at := began; at.Sub(began).Hours() < float64(from+day); at = at.Add(shapeStep) {
 			hour := at.Sub(began).Hours()
-			if hour >= 8*day && hour < 8*day+6 {
+			if hour >= float64(from) && hour < float64(from+6) {
 				continue
 			}
-			h.Add(at, Sample{Allocated: count(500 + 3*hour + 150*wave(hour) + noise()), Blocks: math.NaN()})
-			if hour < 8*day || at.Minute()%15 > 0 {
+			h.Add(at, Sample{Allocated: count(500 + 3*hour + 80*wave(hour)), Blocks: math.NaN()})
+			if hour < float64(from) {
 				continue
 			}
 			if asked++; f.Predict(&h, at, Limits{Addresses: 2000, Blocks: math.NaN()}).Refusal != "" {
@@ -115,7 +113,7 @@ func TestAnOutageOfTheCollectorSilencesNoTrend(t *testing.T) {
 			}
 		}
 	}
-	require.Less(t, float64(silent), 0.005*float64(asked))
+	require.Zero(t, silent, "of %d", asked)
 }
 
 func TestAPoolThatWasAwayForLongSpeaksLikeAFreshOne(t *testing.T) {
@@ -202,4 +200,16 @@ func TestLatestIsAbsentWhereTheSlowEndFillsNothing(t *testing.T) {
 	checkForecast(t, got, now)
 	require.Empty(t, got.Refusal)
 	require.Zero(t, got.Latest)
+}
+
+func TestExpectedBeginsNoHigherThanThePoolEverWas(t *testing.T) {
+	at := func(level, slope float64) *line { // a level of all hours but the newest, which had three hundred more on the days before
+		l := line{slope: slope, period: day}
+		l.raise(level)
+		l.levels[0] += 300
+		return &l
+	}
+	o := outlook{}.between(0.5, 100, 1000, 900, at(700, 20), at(700, 10), at(700, 5))
+	require.InDelta(t, 24-0.5, o.expected, 0.5, "the next day at this hour")
+	require.Zero(t, o.earliest)
 }
