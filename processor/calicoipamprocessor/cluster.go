@@ -110,7 +110,7 @@ func (p *ipamProcessor) writeDerived(ctx context.Context, scrape *assembly.Scrap
 		if scrape.Conflicts > 0 {
 			p.conflicting(ctx, scrape)
 		}
-		derive.Scrape(result, scrape.Scrape, p.pools.Cluster(scrape.Source.Cluster), p.selected)
+		derive.Scrape(result, scrape.Scrape, p.pools.Cluster(scrape.Source.Cluster, scrape.Timestamp), p.selected)
 		p.forecast(scrape, cluster, result)
 		p.telemetry.scrapes(ctx, metadata.AttributeScrapeOutcomeComputed, 1)
 	case stepEnd:
@@ -150,7 +150,9 @@ func (c *clusterState) next(scrape *assembly.Scrape) step {
 	switch {
 	case leads:
 	case live:
-		c.other, c.otherAt = scrape.Source, max(c.otherAt, at)
+		if at >= c.otherAt {
+			c.other, c.otherAt = scrape.Source, at
+		}
 	case c.other == scrape.Source:
 		c.otherAt = 0
 	}
@@ -162,19 +164,33 @@ func (c *clusterState) next(scrape *assembly.Scrape) step {
 	case !live:
 		return c.lose(leads, at)
 	case leads:
-		c.interval = min(max(at-c.at, c.interval-c.interval/8), maxInterval)
+		c.interval = learned(c.interval, at-c.at)
 		return stepCompute
 	case c.led && c.at+c.patience() > at && (c.lead.Exact() || !scrape.Source.Exact()):
 		return stepPass
 	default:
-		c.lead, c.led, c.interval, c.otherAt = scrape.Source, true, 0, 0
+		if c.led {
+			c.other, c.otherAt = c.lead, c.at // it may be there still
+		} else if c.other == scrape.Source {
+			c.otherAt = 0
+		}
+		c.lead, c.led = scrape.Source, true
 		return stepCompute
 	}
 }
 
+// learned is an interval after one more time between two scrapes: it follows a longer one step by step, as that may be an outage, and a shorter one
+// slowly, as two scrapes may be near to each other by chance.
+func learned(interval, gap pcommon.Timestamp) pcommon.Timestamp {
+	if interval == 0 {
+		return min(gap, maxInterval)
+	}
+	return min(max(min(gap, 2*interval), interval-interval/8), maxInterval)
+}
+
 // lose says what to do when a source is gone: its series end, unless another source goes on with them.
 func (c *clusterState) lose(leads bool, at pcommon.Timestamp) step {
-	goesOn := c.otherAt != 0 && c.otherAt+takeover > at
+	goesOn := c.otherAt != 0 && c.otherAt+max(takeover, c.patience()) > at
 	switch {
 	case leads && goesOn:
 		c.led = false
@@ -201,7 +217,7 @@ func (c *clusterState) derivedUpstream(at pcommon.Timestamp) {
 		return
 	}
 	if c.upstream != 0 {
-		c.upstreamEvery = min(at-c.upstream, maxInterval)
+		c.upstreamEvery = learned(c.upstreamEvery, at-c.upstream)
 	}
 	c.upstream = at
 }
@@ -235,7 +251,7 @@ func (p *ipamProcessor) writeShares(scrape *assembly.Scrape, out pmetric.Metrics
 	p.scratch.shares = scrape.Shares.Points(nodedetail.Detail(p.config.Detail), p.scratch.shares[:0])
 	p.scratch.gone = nodeshares.Ended(source.shares, p.scratch.shares, p.scratch.gone[:0])
 	if rm, ok := p.emitter.shares(out, scrape, p.scratch.shares, p.scratch.gone); ok && p.config.Enrich {
-		source.enrichedShares.Points(rm, p.pools.Cluster(scrape.Source.Cluster), p.config.MaxPools)
+		source.enrichedShares.Points(rm, p.pools.Cluster(scrape.Source.Cluster, scrape.Timestamp), p.config.MaxPools)
 	}
 	source.shares, p.scratch.shares = p.scratch.shares, source.shares
 }

@@ -36,6 +36,7 @@ type kept struct {
 	Source  assembly.Source
 	// Known are its pools, Histories what they had.
 	Known     []ipampoints.Info
+	Truncated bool
 	Histories []keptHistory
 
 	newest time.Time

@@ -46,7 +46,9 @@ func (p *ipamProcessor) shutdown(ctx context.Context) error {
 		select {
 		case <-done:
 		case <-ctx.Done():
-			return ctx.Err()
+			// Whatever holds the loop up: the storage is given free, for the next one to open it.
+			p.stopEmits()
+			return errors.Join(ctx.Err(), p.histories.close(context.WithoutCancel(ctx)))
 		}
 	}
 	p.emit(ctx, p.assembly.All)

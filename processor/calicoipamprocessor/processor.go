@@ -175,7 +175,7 @@ func (p *ipamProcessor) take(rm pmetric.ResourceMetrics, now time.Time) {
 		withoutNodes(rm, p.config.Detail.Mode)
 	}
 	if p.config.Enrich && content&ipampoints.HasCalicos != 0 {
-		p.source(source).enriched.Points(rm, p.pools.Cluster(source.Cluster), p.config.MaxPools)
+		p.source(source).enriched.Points(rm, p.pools.Cluster(source.Cluster, pcommon.NewTimestampFromTime(now)), p.config.MaxPools)
 	}
 }
 

@@ -21,7 +21,7 @@ func (p *ipamProcessor) restore(ctx context.Context) error {
 		p.storageFailed(ctx, "what was kept of a cluster cannot be read; its forecasts begin anew", unreadable)
 	}
 	for i := range all {
-		p.pools.Restore(all[i].Cluster, all[i].Known)
+		p.pools.Restore(all[i].Cluster, all[i].Known, all[i].Truncated)
 		o := newOutlook(p.config.MaxPools)
 		// The newest are the last to be forgotten.
 		slices.SortFunc(all[i].Histories, func(a, b keptHistory) int { return a.Seen.Compare(b.Seen) })
@@ -74,7 +74,7 @@ func (p *ipamProcessor) save(ctx context.Context) {
 			return // the next time
 		}
 		p.mu.Lock()
-		if cluster := p.clusters.Peek(id); cluster != nil && cluster.outlook.newest.Equal(entry.newest) {
+		if cluster := p.clusters.Peek(id); cluster != nil && cluster.outlook != nil && cluster.outlook.newest.Equal(entry.newest) {
 			cluster.outlook.changed = false
 		}
 		p.mu.Unlock()
@@ -90,7 +90,8 @@ func (p *ipamProcessor) entry(id clusterID) (kept, bool) {
 	if cluster == nil || cluster.outlook == nil {
 		return kept{}, false
 	}
-	entry := kept{Cluster: id.cluster, Source: id.source, Known: slices.Clone(p.pools.Told(id.cluster)), newest: cluster.outlook.newest}
+	known, truncated := p.pools.Told(id.cluster)
+	entry := kept{Cluster: id.cluster, Source: id.source, Known: slices.Clone(known), Truncated: truncated, newest: cluster.outlook.newest}
 	for name, pool := range cluster.outlook.pools.All() {
 		if cluster.outlook.newest.Sub(pool.seen) > forgotten {
 			continue

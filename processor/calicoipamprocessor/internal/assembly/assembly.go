@@ -37,6 +37,8 @@ const (
 	ahead = 10 * time.Minute
 	// maxWaiting is how many scrapes of one source are put together at a time: as many as there are in the longest settling time.
 	maxWaiting = 64
+	// maxGivenUp is how many scrapes that were given up are remembered, whose rest may come.
+	maxGivenUp = 8
 	// maxPieces is how many pieces of the last scrape are recognised when they are sent again.
 	maxPieces = 8
 	// sizes is how many classes of size there are of scrapes that wait to be used again, spare how many of each do.
@@ -93,6 +95,9 @@ type state struct {
 	// short is set where the last scrape was given up, and how many of its series had a value.
 	short   int
 	isShort bool
+	// high is what series was before scrapes were given up, givenUp are the last of those.
+	high    int
+	givenUp []pcommon.Timestamp
 	// gone is set where the last scrape had only ends of series.
 	gone bool
 	// waiting are the scrapes that have not left, the oldest first.
@@ -234,8 +239,12 @@ func (a *Assembly) end(p *piece) {
 		a.counts.Future++
 	default:
 		a.counts.Late++
-		if p.again {
+		switch {
+		case p.again:
 			p.to.late(p.digest, p.values)
+		case slices.Contains(p.to.givenUp, p.at):
+			// What was missed comes after all: scrapes are as large as they were.
+			p.to.series, p.to.isShort = max(p.to.series, p.to.high), false
 		}
 	}
 }
@@ -358,11 +367,14 @@ func (a *Assembly) until(st *state, now time.Time) int {
 func (a *Assembly) leave(st *state, until int) {
 	left := 0
 	for i, scrape := range st.waiting {
-		whole := scrape.Series() >= st.series && scrape.DroppedSeries == 0 && !a.mayHaveBegunElsewhere(st, scrape)
+		enough := scrape.Series() >= st.series || st.left && scrape.Values == 0 && scrape.Ended >= st.last.measure
+		whole := enough && scrape.DroppedSeries == 0 && !a.mayHaveBegunElsewhere(st, scrape)
 		switch {
 		case whole && (i < until || a.settings.Settle == 0):
 			a.pass(st, scrape, scrape.Values)
-			st.isShort = false
+			if st.isShort = false; scrape.Values >= st.high {
+				st.high, st.givenUp = 0, nil
+			}
 			a.due = append(a.due, scrape)
 		case i < until:
 			a.incomplete(st, scrape)
@@ -385,7 +397,14 @@ func (a *Assembly) mayHaveBegunElsewhere(st *state, scrape *Scrape) bool {
 func (a *Assembly) incomplete(st *state, scrape *Scrape) {
 	a.counts.Incomplete++
 	measure := st.series
+	st.high = max(st.high, measure)
+	if len(st.givenUp) == maxGivenUp {
+		st.givenUp = slices.Delete(st.givenUp, 0, 1)
+	}
+	st.givenUp = append(st.givenUp, scrape.Timestamp)
 	switch {
+	case !st.left:
+		measure = scrape.Values
 	case st.left && scrape.Values >= st.last.measure:
 		measure = scrape.Values // only what came late had asked for more
 	case st.isShort:

@@ -185,6 +185,15 @@ func TestWhatLeaves(t *testing.T) {
 			},
 			counts: Counts{Incomplete: 2, Late: 1},
 		},
+		"with a settling time pieces that lag by more than two scrapes make no half one whole": {
+			settle: settle,
+			steps: []step{
+				{at: 10, nodes: "a b"}, {wait: settle, at: 20, nodes: "a", want: leaves("10: a b")}, {wait: settle, at: 30, nodes: "a"},
+				{wait: settle, at: 20, nodes: "b"}, {at: 40, nodes: "a"}, {wait: settle, at: 30, nodes: "b"}, {at: 50, nodes: "a"},
+				{wait: settle, at: 60, nodes: "a b"}, {wait: settle, nodes: "", want: leaves("60: a b")},
+			},
+			counts: Counts{Incomplete: 4, Late: 2},
+		},
 		"with a settling time the half of a scrape does not pass for a whole one after another half did not": {
 			settle: settle,
 			steps: []step{

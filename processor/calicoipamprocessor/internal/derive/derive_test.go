@@ -190,7 +190,7 @@ func clusterOf(infos []ipampoints.Info, selected selection.Selection) *poolinfo.
 	if infos != nil {
 		store.Update("c1", &ipampoints.InfoBatch{Timestamp: 1, Pools: infos})
 	}
-	return store.Cluster("c1")
+	return store.Cluster("c1", 0)
 }
 
 func TestBlocksAndDemand(t *testing.T) {
@@ -336,7 +336,7 @@ func TestAClusterWithTooManyPoolsHasNoRatio(t *testing.T) {
 		described("a", "", calicometric.IPv4, 0), described("b", "", calicometric.IPv4, 0),
 	}})
 	var result Result
-	Scrape(&result, scraped(false, pool("a", 256, 64)...), store.Cluster("c1"), selection.Selection{})
+	Scrape(&result, scraped(false, pool("a", 256, 64)...), store.Cluster("c1", 0), selection.Selection{})
 	require.Len(t, result.Pools, 1)
 	require.Empty(t, result.Families)
 }

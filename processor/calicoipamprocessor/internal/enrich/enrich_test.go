@@ -98,7 +98,7 @@ func cluster(words string) *poolinfo.Cluster {
 	}
 	store := poolinfo.NewStore(1, 99, selection.Selection{}, nil)
 	store.Update("", &batch)
-	return store.Cluster("")
+	return store.Cluster("", 0)
 }
 
 // labelsNow are those of a pool's points of now, none where it is not remembered.

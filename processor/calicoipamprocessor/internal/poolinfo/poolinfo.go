@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
@@ -59,8 +60,8 @@ func NewStore(maxClusters, maxPools int, selected selection.Selection, configure
 
 // Update takes a batch in. A batch older than the last one is ignored; one with the same timestamp is another part of it and adds to it.
 //
-// A newer batch replaces all that was known as soon as it is whole: when it has as many pools and ends of pools as were known, or when the next one
-// begins. Of a part of it alone the pools of the other part would seem to be gone.
+// A newer batch replaces all that was known as soon as it is whole: when it has as many pools and ends of pools as were known. Of a part of it alone the
+// pools of the other part would seem to be gone. Where two in a row are not whole when the next one begins, the second counts as it is.
 // It returns the number of pools that there was no room for.
 func (s *Store) Update(cluster string, batch *ipampoints.InfoBatch) (dropped int) {
 	if batch.Empty {
@@ -73,7 +74,7 @@ func (s *Store) Update(cluster string, batch *ipampoints.InfoBatch) (dropped int
 		return dropped
 	case batch.Timestamp > known.timestamp:
 		if batch.Timestamp > known.next.timestamp {
-			known.turn(s.selection)
+			known.giveUp(s.selection)
 			known.next.timestamp = batch.Timestamp
 			known.next.pools = make([]ipampoints.Info, 0, min(len(batch.Pools), s.maxPools))
 		}
@@ -94,34 +95,46 @@ func (s *Store) Update(cluster string, batch *ipampoints.InfoBatch) (dropped int
 	return dropped
 }
 
-// Restore enters what was known of a cluster once. Whatever the metrics tell replaces it.
-func (s *Store) Restore(cluster string, pools []ipampoints.Info) {
+// Restore enters what was known of a cluster before a restart, truncated where that was not all. Whatever is configured or told replaces it.
+func (s *Store) Restore(cluster string, pools []ipampoints.Info, truncated bool) {
 	if len(pools) == 0 {
 		return
 	}
 	known, _ := s.clusters.Add(cluster)
+	known.restored, known.truncated = true, truncated
 	for _, pool := range pools {
-		known.put(pool, s.maxPools)
+		known.truncated = !known.put(pool, s.maxPools) || known.truncated
 	}
 	known.count(s.selection)
 }
 
-// Cluster returns what is known of a cluster, nil where nothing is. What the metrics tell replaces what is configured.
-func (s *Store) Cluster(cluster string) *Cluster {
-	if told := s.clusters.Get(cluster); told != nil {
+// believed is how long it is believed that a cluster has no pool at all: where there is a size of one still, whoever told so has only stopped to tell.
+const believed = pcommon.Timestamp(2 * time.Minute)
+
+// Cluster returns what is known of a cluster at a moment, nil where nothing is. What the metrics tell replaces what is configured.
+func (s *Store) Cluster(cluster string, at pcommon.Timestamp) *Cluster {
+	told := s.clusters.Get(cluster)
+	if told != nil && !told.restored && (len(told.pools) > 0 || told.truncated || at < told.timestamp+believed) {
 		return told
 	}
 	if own := s.configured[cluster]; own != nil {
 		return own
 	}
-	return s.configured[""]
+	if every := s.configured[""]; every != nil {
+		return every
+	}
+	if told != nil && told.restored {
+		return told
+	}
+	return nil
 }
 
 // Cluster is what is known of the pools of one cluster. A nil one knows nothing.
 type Cluster struct {
 	set
-	// next is a newer set that is not whole yet.
-	next set
+	// next is a newer set that is not whole yet; short is set where the one before it never was.
+	next  set
+	short bool
 	// ipv4 and ipv6 are how many pools any pod can get an address from.
 	ipv4, ipv6 int
 }
@@ -129,6 +142,8 @@ type Cluster struct {
 // set are the pools of one moment.
 type set struct {
 	timestamp pcommon.Timestamp
+	// restored is set for what was known before a restart.
+	restored bool
 	// truncated is set where there was no room for all, ended is how many have ended.
 	truncated bool
 	ended     int
@@ -136,21 +151,33 @@ type set struct {
 	pools []ipampoints.Info
 }
 
+// giveUp ends the waiting for the rest of the next set.
+func (c *Cluster) giveUp(selected selection.Selection) {
+	if c.next.timestamp == 0 {
+		return
+	}
+	if c.short {
+		c.turn(selected)
+		return
+	}
+	c.short, c.next = true, set{}
+}
+
 // turn puts the next set in the place of the one that is known, if there is one.
 func (c *Cluster) turn(selected selection.Selection) {
 	if c.next.timestamp == 0 {
 		return
 	}
-	c.set, c.next = c.next, set{}
+	c.set, c.next, c.short = c.next, set{}, false
 	c.count(selected)
 }
 
-// Told returns the pools of a cluster that the metrics have told of, ordered by name. They are not to be changed.
-func (s *Store) Told(cluster string) []ipampoints.Info {
+// Told returns the pools of a cluster that the metrics have told of, ordered by name, and whether those are not all. They are not to be changed.
+func (s *Store) Told(cluster string) (pools []ipampoints.Info, truncated bool) {
 	if told := s.clusters.Peek(cluster); told != nil {
-		return told.pools
+		return told.pools, told.truncated
 	}
-	return nil
+	return nil, false
 }
 
 // put enters a pool, in place of the one of its name. It reports false where there is no room for one more.

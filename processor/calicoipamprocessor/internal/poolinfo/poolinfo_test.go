@@ -33,7 +33,8 @@ func TestUpdate(t *testing.T) {
 		"a part of one waits for the rest":  {[]*ipampoints.InfoBatch{batch(1, "a", "b"), batch(2, "c")}, []string{"a", "b"}},
 		"the rest makes it whole":           {[]*ipampoints.InfoBatch{batch(1, "a", "b"), batch(2, "c"), batch(2, "d")}, []string{"c", "d"}},
 		"ends count for whole":              {[]*ipampoints.InfoBatch{batch(1, "a", "b"), {Timestamp: 2, Ended: 1, Pools: batch(2, "c").Pools}}, []string{"c"}},
-		"the next one ends the waiting":     {[]*ipampoints.InfoBatch{batch(1, "a", "b"), batch(2, "c"), batch(3, "c")}, []string{"c"}},
+		"half of one is no whole of next":   {[]*ipampoints.InfoBatch{batch(1, "a", "b"), batch(2, "a"), batch(3, "a")}, []string{"a", "b"}},
+		"two halves in a row are believed":  {[]*ipampoints.InfoBatch{batch(1, "a", "b"), batch(2, "c"), batch(3, "c"), batch(4, "c")}, []string{"c"}},
 		"one without any point is no batch": {[]*ipampoints.InfoBatch{batch(1, "a"), {Timestamp: 2, Empty: true}}, []string{"a"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,7 +42,7 @@ func TestUpdate(t *testing.T) {
 			for _, b := range tc.batches {
 				require.Zero(t, store.Update("c1", b))
 			}
-			cluster := store.Cluster("c1")
+			cluster := store.Cluster("c1", 0)
 			for _, pool := range tc.want {
 				info, known := cluster.Pool(pool)
 				require.True(t, known)
@@ -57,13 +58,13 @@ func TestUpdate(t *testing.T) {
 func TestAClusterOfTooManyPoolsIsNotCounted(t *testing.T) {
 	store := NewStore(1, 2, selection.Selection{}, nil)
 	require.Equal(t, 2, store.Update("c1", batch(1, "a", "b", "c", "d")))
-	_, known := store.Cluster("c1").ForPods(calicometric.IPv4)
+	_, known := store.Cluster("c1", 0).ForPods(calicometric.IPv4)
 	require.False(t, known)
-	_, known = store.Cluster("c1").Pool("b")
+	_, known = store.Cluster("c1", 0).Pool("b")
 	require.True(t, known)
 
 	require.Zero(t, store.Update("c1", batch(2, "a", "b")))
-	pools, known := store.Cluster("c1").ForPods(calicometric.IPv4)
+	pools, known := store.Cluster("c1", 0).ForPods(calicometric.IPv4)
 	require.True(t, known)
 	require.Equal(t, 2, pools)
 }
@@ -72,14 +73,14 @@ func TestOneClusterTooManyForgetsOne(t *testing.T) {
 	store := NewStore(2, 2, selection.Selection{}, nil)
 	store.Update("c1", batch(1, "a"))
 	store.Update("c2", batch(1, "a"))
-	require.NotNil(t, store.Cluster("c1"))
+	require.NotNil(t, store.Cluster("c1", 0))
 	require.Zero(t, store.Update("c3", batch(1, "a")))
-	require.Nil(t, store.Cluster("c2"))
-	require.NotNil(t, store.Cluster("c1"))
+	require.Nil(t, store.Cluster("c2", 0))
+	require.NotNil(t, store.Cluster("c1", 0))
 }
 
 func TestAnUnknownClusterKnowsNothing(t *testing.T) {
-	cluster := NewStore(1, 1, selection.Selection{}, nil).Cluster("c1")
+	cluster := NewStore(1, 1, selection.Selection{}, nil).Cluster("c1", 0)
 	require.Nil(t, cluster)
 	_, known := cluster.Pool("a")
 	require.False(t, known)
@@ -115,7 +116,7 @@ func TestConfiguredPools(t *testing.T) {
 			if tc.told != nil {
 				store.Update("c1", tc.told)
 			}
-			cluster := store.Cluster("c1")
+			cluster := store.Cluster("c1", 0)
 			require.Equal(t, tc.want == nil, cluster == nil)
 			pools, known := cluster.ForPods(calicometric.IPv4)
 			require.Equal(t, tc.want != nil, known)
@@ -133,10 +134,10 @@ func TestConfiguredPools(t *testing.T) {
 func TestAForgottenClusterIsAsConfigured(t *testing.T) {
 	store := NewStore(1, 5, selection.Selection{}, []Configured{configured("", "a", "10.0.0.0/24")})
 	store.Update("c1", batch(1, "b"))
-	_, known := store.Cluster("c1").Pool("a")
+	_, known := store.Cluster("c1", 0).Pool("a")
 	require.False(t, known)
 	require.Zero(t, store.Update("c2", batch(1, "b")))
-	_, known = store.Cluster("c1").Pool("a")
+	_, known = store.Cluster("c1", 0).Pool("a")
 	require.True(t, known)
 }
 
@@ -166,12 +167,12 @@ func TestOnlySelectedPoolsOfTheFamilyThatPodsCanUseAreForPods(t *testing.T) {
 			store.Update("told", &ipampoints.InfoBatch{Timestamp: 1, Pools: pools})
 			for _, cluster := range []string{"told", "configured"} {
 				for family, want := range map[string]int{calicometric.IPv4: tc.ipv4, calicometric.IPv6: tc.ipv6} {
-					got, known := store.Cluster(cluster).ForPods(family)
+					got, known := store.Cluster(cluster, 0).ForPods(family)
 					require.True(t, known)
 					require.Equal(t, want, got, "%s %s", cluster, family)
 				}
 				for _, pool := range pools {
-					_, known := store.Cluster(cluster).Pool(pool.Pool)
+					_, known := store.Cluster(cluster, 0).Pool(pool.Pool)
 					require.True(t, known, "%s: a pool that does not count is known", pool.Pool)
 				}
 			}
@@ -185,7 +186,36 @@ func TestAPoolOfTheSameMomentReplacesTheOneOfItsName(t *testing.T) {
 	later := batch(1, "a")
 	later.Pools[0].ForPods = false
 	require.Zero(t, store.Update("c1", later), "there is room for it")
-	pools, known := store.Cluster("c1").ForPods(calicometric.IPv4)
+	pools, known := store.Cluster("c1", 0).ForPods(calicometric.IPv4)
 	require.True(t, known)
 	require.Zero(t, pools)
+}
+
+func TestThatThereIsNoPoolIsBelievedForAWhile(t *testing.T) {
+	store := NewStore(1, 10, selection.Selection{}, nil)
+	store.Update("c1", batch(1, "a"))
+	store.Update("c1", &ipampoints.InfoBatch{Timestamp: 2, Ended: 1})
+	require.NotNil(t, store.Cluster("c1", 3))
+	require.Nil(t, store.Cluster("c1", 2+believed), "whoever told of the pools has only stopped to tell")
+}
+
+func TestWhatIsRestoredGivesWay(t *testing.T) {
+	configured := []Configured{{Info: ipampoints.Info{Pool: "a", CIDR: "10.1.0.0/24"}}}
+	restored := []ipampoints.Info{{Pool: "a", CIDR: "10.2.0.0/24"}, {Pool: "b"}, {Pool: "c"}}
+	cidr := func(store *Store) string {
+		info, known := store.Cluster("c1", 0).Pool("a")
+		require.True(t, known)
+		return info.CIDR
+	}
+	store := NewStore(1, 10, selection.Selection{}, configured)
+	store.Restore("c1", restored, false)
+	require.Equal(t, "10.1.0.0/24", cidr(store), "to what is configured")
+
+	store = NewStore(1, 2, selection.Selection{}, nil)
+	store.Restore("c1", restored, false)
+	require.Equal(t, "10.2.0.0/24", cidr(store))
+	_, all := store.Cluster("c1", 0).ForPods(calicometric.IPv4)
+	require.False(t, all, "there was no room for one")
+	store.Update("c1", &ipampoints.InfoBatch{Timestamp: 1, Pools: []ipampoints.Info{{Pool: "a", CIDR: "10.3.0.0/24"}, {Pool: "b"}}})
+	require.Equal(t, "10.3.0.0/24", cidr(store), "to what is told")
 }
