@@ -145,10 +145,10 @@ const (
 
 // next says what to do with a scrape, and notes of which source the numbers are from now on.
 func (c *clusterState) next(scrape *assembly.Scrape) step {
-	at, live := scrape.Timestamp, scrape.State() == ipampoints.Live
+	at, live, tells := scrape.Timestamp, scrape.State() == ipampoints.Live, scrape.Tells()
 	leads := c.led && scrape.Source == c.lead
 	switch {
-	case leads:
+	case leads, live && !tells:
 	case live:
 		if at >= c.otherAt {
 			c.other, c.otherAt = scrape.Source, at
@@ -161,12 +161,12 @@ func (c *clusterState) next(scrape *assembly.Scrape) step {
 		return stepPass // another processor has done so already
 	case c.at != 0 && at <= c.at:
 		return stepPass // a series does not go back in time
-	case !live:
+	case !live, !tells && c.goesOn(at):
 		return c.lose(leads, at)
 	case leads:
 		c.interval = learned(c.interval, at-c.at)
 		return stepCompute
-	case c.led && c.at+c.patience() > at && (c.lead.Exact() || !scrape.Source.Exact()):
+	case c.led && c.at+c.patience() > at && (c.lead.Exact() || !scrape.Source.Exact() || !tells):
 		return stepPass
 	default:
 		if c.led {
@@ -188,9 +188,14 @@ func learned(interval, gap pcommon.Timestamp) pcommon.Timestamp {
 	return min(max(min(gap, 2*interval), interval-interval/8), maxInterval)
 }
 
-// lose says what to do when a source is gone: its series end, unless another source goes on with them.
+// goesOn reports whether another source than the lead was seen lately.
+func (c *clusterState) goesOn(at pcommon.Timestamp) bool {
+	return c.otherAt != 0 && c.otherAt+max(takeover, c.patience()) > at
+}
+
+// lose says what to do when a source is gone, or does not know what another does: its series end, unless another source goes on with them.
 func (c *clusterState) lose(leads bool, at pcommon.Timestamp) step {
-	goesOn := c.otherAt != 0 && c.otherAt+max(takeover, c.patience()) > at
+	goesOn := c.goesOn(at)
 	switch {
 	case leads && goesOn:
 		c.led = false

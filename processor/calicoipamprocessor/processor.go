@@ -129,7 +129,9 @@ func (p *ipamProcessor) process(ctx context.Context, md pmetric.Metrics) (pmetri
 	if p.aggregate {
 		resources.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().Len() == 0 })
 	}
-	p.compute(ctx, p.assembly.Due(now), md)
+	if p.config.SettleTime == 0 {
+		p.compute(ctx, p.assembly.Due(now), md)
+	} // else only the loop computes, so that what follows leaves in order
 	p.count(ctx)
 	if p.assembly.Waiting() > 0 {
 		p.hurry()

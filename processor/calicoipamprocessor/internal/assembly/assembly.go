@@ -98,6 +98,8 @@ type state struct {
 	// high is what series was before scrapes were given up, givenUp are the last of those.
 	high    int
 	givenUp []pcommon.Timestamp
+	// deaf is set where what came late asked for more than there was: it says nothing until there is more.
+	deaf bool
 	// gone is set where the last scrape had only ends of series.
 	gone bool
 	// waiting are the scrapes that have not left, the oldest first.
@@ -253,6 +255,9 @@ func (a *Assembly) end(p *piece) {
 // before, all of them in one, or one by one, says nothing.
 func (st *state) late(digest uint64, values int) {
 	last := &st.last
+	if st.deaf {
+		return
+	}
 	if digest == last.digest || slices.Contains(last.pieces, digest) {
 		return
 	}
@@ -371,6 +376,7 @@ func (a *Assembly) leave(st *state, until int) {
 		whole := enough && scrape.DroppedSeries == 0 && !a.mayHaveBegunElsewhere(st, scrape)
 		switch {
 		case whole && (i < until || a.settings.Settle == 0):
+			st.deaf = st.deaf && scrape.Values <= st.last.values
 			a.pass(st, scrape, scrape.Values)
 			if st.isShort = false; scrape.Values >= st.high {
 				st.high, st.givenUp = 0, nil
@@ -406,7 +412,7 @@ func (a *Assembly) incomplete(st *state, scrape *Scrape) {
 	case !st.left:
 		measure = scrape.Values
 	case st.left && scrape.Values >= st.last.measure:
-		measure = scrape.Values // only what came late had asked for more
+		measure, st.deaf = scrape.Values, true // only what came late had asked for more
 	case st.isShort:
 		measure = max(st.short, scrape.Values)
 	}

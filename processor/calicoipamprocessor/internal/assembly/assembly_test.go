@@ -75,6 +75,14 @@ func TestWhatLeaves(t *testing.T) {
 			},
 			counts: Counts{Incomplete: 2},
 		},
+		"a piece that comes twice each time, by itself too, costs one scrape at most": {
+			steps: []step{
+				{at: 10, nodes: "a b c", want: leaves("10: a b c")}, {at: 10, nodes: "c"}, {at: 20, nodes: "a b c"}, {at: 20, nodes: "c"},
+				{at: 30, nodes: "a b c", want: leaves("30: a b c")}, {at: 30, nodes: "c"}, {at: 40, nodes: "a b c", want: leaves("40: a b c")},
+				{at: 40, nodes: "c"}, {at: 50, nodes: "a b c", want: leaves("50: a b c")},
+			},
+			counts: Counts{Incomplete: 1, Late: 3},
+		},
 		"an older piece does not make the newer one whole": {
 			steps: []step{
 				{at: 10, nodes: "a b c", want: leaves("10: a b c")}, {at: 30, nodes: "a b"}, {at: 20, nodes: "a"},

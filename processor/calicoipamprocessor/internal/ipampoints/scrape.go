@@ -265,6 +265,16 @@ func (s *Scrape) Count(p *Pool) (poolmath.Pool, bool) {
 	return count, true
 }
 
+// Tells reports whether the numbers of a pool are known.
+func (s *Scrape) Tells() bool {
+	for i := range s.Pools {
+		if _, known := s.Count(&s.Pools[i]); known {
+			return true
+		}
+	}
+	return false
+}
+
 // Blocks returns how many blocks of a pool are claimed, and how many ever can be where the scrape says so. It reports false where that is not known.
 func (s *Scrape) Blocks(p *Pool) (claimed addresses.Count, claimable addresses.Count, known bool) {
 	switch {
