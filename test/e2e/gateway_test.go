@@ -85,7 +85,7 @@ func TestGatewayOfTwoClusters(t *testing.T) {
 			throughout(t, prom, killed, inUse, scraped, counted)
 		})
 		t.Run("nothing was there twice, and nothing was refused", func(t *testing.T) {
-			g.untroubled(t)
+			g.untroubled(t, 1)
 			onceThroughout(t, prom, began, derivedLabelsOf)
 			onceThroughout(t, prom, began, enrichedLabelsOf)
 			require.InDelta(t, refused, rejected(t), 0)
@@ -109,7 +109,7 @@ func TestGatewayOfTwoClusters(t *testing.T) {
 		}
 		histories = g.historySize(t)
 		require.Positive(t, histories)
-		g.untroubled(t)
+		g.untroubled(t, 1)
 	})
 	t.Run("a gateway that is restarted", func(t *testing.T) {
 		g.stored(t, scraped, counted)
@@ -127,7 +127,7 @@ func TestGatewayOfTwoClusters(t *testing.T) {
 			awaitSampleAfter(t, prom, scraped.utilization(halfUsedPool), time.Now().Add(several))
 			onceThroughout(t, prom, restarted, derivedLabelsOf)
 			throughout(t, prom, restarted, slices.DeleteFunc(slices.Clone(inUse), func(pool string) bool { return pool == appsPool }), scraped, counted)
-			g.untroubled(t)
+			g.untroubled(t, 1)
 			require.InDelta(t, refused, rejected(t), 0)
 		})
 		t.Run("the metrics of Calico are there once", func(t *testing.T) { onceThroughout(t, prom, restarted, enrichedLabelsOf) })
