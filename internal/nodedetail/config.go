@@ -3,8 +3,8 @@ package nodedetail
 import (
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
+
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 )
 
 // Mode says how finely the numbers of a pool are told apart by node. The zero value is none of them.
@@ -37,13 +37,7 @@ type Detail struct {
 // Validate names the key of every value that cannot be used, as it is spelled in YAML: node_detail, top_nodes.
 func (d Detail) Validate() error {
 	var errs []error
-	if !slices.Contains(modes, d.Mode) {
-		names := make([]string, len(modes))
-		for i, mode := range modes {
-			names[i] = string(mode)
-		}
-		errs = append(errs, fmt.Errorf("node_detail: %q is not one of: %s", string(d.Mode), strings.Join(names, ", ")))
-	}
+	errs = append(errs, oneof.Check("node_detail", d.Mode, modes...))
 	switch {
 	case d.Top < 0:
 		errs = append(errs, fmt.Errorf("top_nodes: must not be negative, not %d", d.Top))

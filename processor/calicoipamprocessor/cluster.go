@@ -63,7 +63,6 @@ type clusterState struct {
 type scratch struct {
 	result   derive.Result
 	ended    derive.Series
-	none     derive.Result
 	resource pcommon.Map
 	shares   []nodeshares.Point
 	gone     []nodeshares.Point
@@ -118,7 +117,7 @@ func (p *ipamProcessor) writeDerived(ctx context.Context, scrape *assembly.Scrap
 	p.emitter.clusterResource(scrape, p.scratch.resource)
 	if !cluster.series.None() && !cluster.resource.Equal(p.scratch.resource) {
 		// What the cluster is labelled with has changed: its series are others from now on.
-		p.emitter.derived(out, cluster.resource, scrape.Timestamp, &p.scratch.none, &cluster.series)
+		p.emitter.derived(out, cluster.resource, scrape.Timestamp, &derive.Result{}, &cluster.series)
 		cluster.series = derive.Series{}
 	}
 	p.scratch.ended.Ended(&cluster.series, result)

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/staleness"
 )
 
 // TestWhichSourceOfAClusterCounts plays what comes of the sources a, b and c of one cluster, each of which uses another number of addresses, and the
@@ -66,7 +67,7 @@ func played(t *testing.T, p *ipamProcessor, word string) string {
 			point := number(gauge(metrics, name), at, value)
 			point.Attributes().PutStr(calicometric.LabelIPPool, "pool-a")
 			if gone || source == "?" && name == calicometric.IPPoolReserved {
-				end(point, at)
+				staleness.EndOf(point, at).MoveTo(point)
 			}
 		}
 	}), calicometric.PoolUtilization)

@@ -1,6 +1,7 @@
 package calicoipamprocessor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -12,7 +13,9 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/ippool"
 	"github.com/otelcol-calico/otelcol-calico/internal/nodedetail"
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/metadata"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolinfo"
@@ -178,28 +181,19 @@ func (p *KnownPool) validate() error {
 		return fmt.Errorf("block_size: must be from %d to %d for %s, not %d", least, bits, cidr, size)
 	}
 	for _, use := range p.AllowedUses {
-		if !slices.Contains(uses, use) {
-			return fmt.Errorf("allowed_uses: %q is not one of: %s", use, strings.Join(uses, ", "))
+		if err := oneof.Check("allowed_uses", use, uses...); err != nil {
+			return err
 		}
 	}
-	switch p.AssignmentMode {
-	case "", calicometric.AssignmentAutomatic, calicometric.AssignmentManual:
+	if p.AssignmentMode == "" {
 		return nil
-	default:
-		return fmt.Errorf("assignment_mode: %q is not one of: %s, %s", p.AssignmentMode, calicometric.AssignmentAutomatic, calicometric.AssignmentManual)
 	}
+	return oneof.Check("assignment_mode", p.AssignmentMode, calicometric.AssignmentAutomatic, calicometric.AssignmentManual)
 }
 
 // blockSize is that of the pool, or Calico's default.
 func (p *KnownPool) blockSize(cidr netip.Prefix) int {
-	switch {
-	case p.BlockSize != 0:
-		return p.BlockSize
-	case cidr.Addr().Is4():
-		return 26
-	default:
-		return 122
-	}
+	return cmp.Or(p.BlockSize, ippool.BlockSize(cidr))
 }
 
 // described returns what the pool, which is valid, is known as.
@@ -211,7 +205,6 @@ func (p *KnownPool) described() poolinfo.Configured {
 		Family:         calicometric.IPv4,
 		BlockSize:      p.blockSize(cidr),
 		State:          calicometric.PoolEnabled,
-		AllowedUses:    strings.Join(p.AllowedUses, ","),
 		AssignmentMode: p.AssignmentMode,
 	}
 	if cidr.Addr().Is6() {
@@ -220,8 +213,10 @@ func (p *KnownPool) described() poolinfo.Configured {
 	if p.Disabled {
 		d.State = calicometric.PoolDisabled
 	}
-	if len(p.AllowedUses) == 0 {
-		d.AllowedUses = calicometric.UseTunnel + "," + calicometric.UseWorkload
+	uses := p.AllowedUses
+	if len(uses) == 0 {
+		uses = ippool.AllowedUses()
 	}
+	d.AllowedUses = strings.Join(uses, ",")
 	return poolinfo.Configured{Cluster: p.Cluster, Info: d.Info()}
 }

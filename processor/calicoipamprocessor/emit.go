@@ -8,6 +8,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/staleness"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/assembly"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/derive"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/metadata"
@@ -63,7 +64,8 @@ func (e *emitter) derived(out pmetric.Metrics, attributes pcommon.Map, at pcommo
 			for _, metric := range scope.Metrics().All() {
 				points := metric.Gauge().DataPoints()
 				for i := range e.ends[metric.Name()] {
-					end(points.At(points.Len()-1-i), at)
+					point := points.At(points.Len() - 1 - i)
+					staleness.EndOf(point, at).MoveTo(point)
 				}
 			}
 		}
@@ -150,22 +152,13 @@ func (e *emitter) shares(out pmetric.Metrics, scrape *assembly.Scrape, points, g
 		}
 		to.Attributes().PutStr(calicometric.LabelNode, point.Node)
 		if ended {
-			end(to, scrape.Timestamp)
+			staleness.EndOf(to, scrape.Timestamp).MoveTo(to)
 			continue
 		}
 		to.SetTimestamp(scrape.Timestamp)
 		to.SetDoubleValue(float64(point.Value))
 	}
 	return rm, true
-}
-
-// end makes a point a staleness marker, which has no value: its series ends.
-func end(point pmetric.NumberDataPoint, at pcommon.Timestamp) {
-	marker := pmetric.NewNumberDataPoint()
-	point.Attributes().MoveTo(marker.Attributes())
-	marker.SetTimestamp(at)
-	marker.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
-	marker.MoveTo(point)
 }
 
 // ofTarget are the beginnings of the names of attributes that tell of a target, ofCluster those of which tell of its cluster.

@@ -58,6 +58,7 @@ type ipamProcessor struct {
 	saved           chan struct{}
 
 	// Reused from batch to batch.
+	arrived []arrival
 	info    ipampoints.InfoBatch
 	scratch scratch
 }
@@ -119,12 +120,13 @@ func (p *ipamProcessor) process(ctx context.Context, md pmetric.Metrics) (pmetri
 
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	came, now := resources.Len(), time.Now()
-	for i := range came {
-		p.learn(ctx, resources.At(i), now)
+	now := time.Now()
+	arrivals := p.arrivals(resources)
+	for i := range arrivals {
+		p.learn(ctx, resources.At(i), &arrivals[i], now)
 	}
-	for i := range came {
-		p.take(resources.At(i), now)
+	for i := range arrivals {
+		p.take(resources.At(i), &arrivals[i], now)
 	}
 	if p.aggregate {
 		resources.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().Len() == 0 })
@@ -142,42 +144,57 @@ func (p *ipamProcessor) process(ctx context.Context, md pmetric.Metrics) (pmetri
 	return md, nil
 }
 
+// arrival is what has come in a resource, and of which source.
+type arrival struct {
+	content ipampoints.Content
+	source  assembly.Source
+}
+
+// arrivals tells what has come in each resource of a batch. It is good until the next batch.
+func (p *ipamProcessor) arrivals(resources pmetric.ResourceMetricsSlice) []arrival {
+	p.arrived = p.arrived[:0]
+	for i := range resources.Len() {
+		c := arrival{content: ipampoints.Look(resources.At(i))}
+		if c.content != 0 {
+			c.source = p.sourceOf(resources.At(i).Resource().Attributes())
+		}
+		p.arrived = append(p.arrived, c)
+	}
+	return p.arrived
+}
+
 // learn takes in what a resource says of pools, and that numbers are derived already.
-func (p *ipamProcessor) learn(ctx context.Context, rm pmetric.ResourceMetrics, now time.Time) {
-	content := ipampoints.Look(rm)
-	if content&(ipampoints.HasInfo|ipampoints.HasDerived) == 0 {
+func (p *ipamProcessor) learn(ctx context.Context, rm pmetric.ResourceMetrics, c *arrival, now time.Time) {
+	if c.content&(ipampoints.HasInfo|ipampoints.HasDerived) == 0 {
 		return
 	}
-	source := p.sourceOf(rm.Resource().Attributes())
 	if p.info.Read(rm); !p.info.Empty && !assembly.Future(p.info.Timestamp, now) {
-		dropped := p.pools.Update(source.Cluster, &p.info)
+		dropped := p.pools.Update(c.source.Cluster, &p.info)
 		if total, due := p.telemetry.dropped(ctx, metadata.AttributeDroppedKindPool, dropped); due {
 			p.logger.Warn("there are more pools than max_pools: no cluster utilization is computed for this cluster",
-				zap.String("cluster", source.Cluster), zap.Int("max_pools", p.config.MaxPools), zap.Uint64("dropped", total))
+				zap.String("cluster", c.source.Cluster), zap.Int("max_pools", p.config.MaxPools), zap.Uint64("dropped", total))
 		}
 	}
-	if content&ipampoints.HasDerived != 0 {
+	if c.content&ipampoints.HasDerived != 0 {
 		if at, ok := ipampoints.Derived(rm); ok && !assembly.Future(at, now) {
-			p.cluster(ctx, source).derivedUpstream(at)
+			p.cluster(ctx, c.source).derivedUpstream(at)
 		}
 	}
 }
 
 // take takes in the points of scrapes in a resource, and makes of them what shall leave.
-func (p *ipamProcessor) take(rm pmetric.ResourceMetrics, now time.Time) {
-	content := ipampoints.Look(rm)
-	if content&(ipampoints.HasScrape|ipampoints.HasCalicos) == 0 {
+func (p *ipamProcessor) take(rm pmetric.ResourceMetrics, c *arrival, now time.Time) {
+	if c.content&(ipampoints.HasScrape|ipampoints.HasCalicos) == 0 {
 		return
 	}
-	source := p.sourceOf(rm.Resource().Attributes())
-	if content&ipampoints.HasScrape != 0 {
-		p.assembly.Take(source, rm, now)
+	if c.content&ipampoints.HasScrape != 0 {
+		p.assembly.Take(c.source, rm, now)
 	}
 	if p.aggregate {
 		withoutNodes(rm, p.config.Detail.Mode)
 	}
-	if p.config.Enrich && content&ipampoints.HasCalicos != 0 {
-		p.source(source).enriched.Points(rm, p.pools.Cluster(source.Cluster, pcommon.NewTimestampFromTime(now)), p.config.MaxPools)
+	if p.config.Enrich && c.content&ipampoints.HasCalicos != 0 {
+		p.source(c.source).enriched.Points(rm, p.pools.Cluster(c.source.Cluster, pcommon.NewTimestampFromTime(now)), p.config.MaxPools)
 	}
 }
 

@@ -3,6 +3,7 @@ package calicoipamprocessor
 import (
 	"context"
 	"math"
+	"reflect"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ import (
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/assembly"
+	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/metadata"
 )
 
@@ -269,4 +271,16 @@ func (s *stuck) ConsumeMetrics(ctx context.Context, _ pmetric.Metrics) error {
 	}
 	<-ctx.Done()
 	return ctx.Err()
+}
+
+// TestWhatIsDerivedIsKnownWhereItComesFromAnotherProcessor holds the metrics of metadata.yaml against those that are taken for derived already.
+func TestWhatIsDerivedIsKnownWhereItComesFromAnotherProcessor(t *testing.T) {
+	names := reflect.ValueOf(metadata.MetricsInfo)
+	require.Positive(t, names.NumField())
+	for i := range names.NumField() {
+		name := names.Field(i).FieldByName("Name").String()
+		rm := pmetric.NewResourceMetrics()
+		gauge(rm.ScopeMetrics().AppendEmpty().Metrics(), name)
+		require.Equal(t, ipampoints.HasDerived, ipampoints.Look(rm), name)
+	}
 }

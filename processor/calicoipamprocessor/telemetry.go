@@ -2,7 +2,6 @@ package calicoipamprocessor
 
 import (
 	"context"
-	"errors"
 	"math/bits"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -18,7 +17,14 @@ import (
 // number has doubled, so that a fault that lasts is seen without filling the log. It is not safe for concurrent use.
 type telemetry struct {
 	builder *metadata.TelemetryBuilder
-	totals  map[string]uint64
+	sizes   metric.Registration
+	totals  map[total]uint64
+}
+
+// total identifies what a counter has counted with a value of its attribute.
+type total struct {
+	counter metric.Int64Counter
+	value   string
 }
 
 // sizes are those of the state.
@@ -36,30 +42,34 @@ func newTelemetry(set processor.Settings, read func() sizes) (*telemetry, error)
 	if err != nil {
 		return nil, err
 	}
-	t := &telemetry{builder: builder, totals: make(map[string]uint64)}
-	gauge := func(of func(sizes) int) metric.Int64Callback {
-		return func(_ context.Context, observer metric.Int64Observer) error {
-			observer.Observe(int64(of(read())))
-			return nil
-		}
-	}
-	return t, errors.Join(
-		builder.RegisterProcessorCalicoIpamClustersCallback(gauge(func(s sizes) int { return s.clusters })),
-		builder.RegisterProcessorCalicoIpamPoolsCallback(gauge(func(s sizes) int { return s.pools })),
-		builder.RegisterProcessorCalicoIpamPendingScrapesCallback(gauge(func(s sizes) int { return s.waiting })),
-		builder.RegisterProcessorCalicoIpamHistorySizeCallback(gauge(func(s sizes) int { return s.historyBytes })),
-		builder.RegisterProcessorCalicoIpamForecastsCallback(func(_ context.Context, observer metric.Int64Observer) error {
-			forecasts := read().forecasts
-			observer.Observe(int64(forecasts[given]), metric.WithAttributes(attribute.String("outcome", given)))
-			for _, refusal := range forecast.Refusals() {
-				observer.Observe(int64(forecasts[string(refusal)]), metric.WithAttributes(attribute.String("outcome", string(refusal))))
-			}
-			return nil
-		}),
-	)
+	t := &telemetry{builder: builder, totals: make(map[total]uint64)}
+	// One look at the state for all of them: it may be large.
+	t.sizes, err = metadata.Meter(set.TelemetrySettings).RegisterCallback(func(_ context.Context, observer metric.Observer) error {
+		t.observe(observer, read())
+		return nil
+	}, builder.ProcessorCalicoIpamClusters, builder.ProcessorCalicoIpamPools, builder.ProcessorCalicoIpamPendingScrapes,
+		builder.ProcessorCalicoIpamHistorySize, builder.ProcessorCalicoIpamForecasts)
+	return t, err
 }
 
-func (t *telemetry) end() { t.builder.Shutdown() }
+func (t *telemetry) observe(observer metric.Observer, s sizes) {
+	observer.ObserveInt64(t.builder.ProcessorCalicoIpamClusters, int64(s.clusters))
+	observer.ObserveInt64(t.builder.ProcessorCalicoIpamPools, int64(s.pools))
+	observer.ObserveInt64(t.builder.ProcessorCalicoIpamPendingScrapes, int64(s.waiting))
+	observer.ObserveInt64(t.builder.ProcessorCalicoIpamHistorySize, int64(s.historyBytes))
+	outcomes := []string{given}
+	for _, refusal := range forecast.Refusals() {
+		outcomes = append(outcomes, string(refusal))
+	}
+	for _, outcome := range outcomes {
+		observer.ObserveInt64(t.builder.ProcessorCalicoIpamForecasts, int64(s.forecasts[outcome]), metric.WithAttributes(attribute.String("outcome", outcome)))
+	}
+}
+
+func (t *telemetry) end() {
+	t.builder.Shutdown()
+	_ = t.sizes.Unregister() // as the builder does with its own
+}
 
 // scrapes counts scrapes by what came of them.
 func (t *telemetry) scrapes(ctx context.Context, outcome metadata.AttributeScrapeOutcome, n int) (total uint64, due bool) {
@@ -78,26 +88,26 @@ func (t *telemetry) unreadable(ctx context.Context, name string, n int) (total u
 
 // storageFailures counts a read or write of the storage that failed.
 func (t *telemetry) storageFailures(ctx context.Context) (total uint64, due bool) {
-	return t.add(ctx, t.builder.ProcessorCalicoIpamStorageFailures, 1, "", "storage")
+	return t.add(ctx, t.builder.ProcessorCalicoIpamStorageFailures, 1, "", "")
 }
 
 // emitFailures counts a batch of what had settled that was refused.
 func (t *telemetry) emitFailures(ctx context.Context) (total uint64, due bool) {
-	return t.add(ctx, t.builder.ProcessorCalicoIpamEmitFailures, 1, "", "emit")
+	return t.add(ctx, t.builder.ProcessorCalicoIpamEmitFailures, 1, "", "")
 }
 
-// add counts n, and tells whether to log the total. The values of an attribute are few; without a key the value only names the total.
-func (t *telemetry) add(ctx context.Context, counter metric.Int64Counter, n int, key, value string) (total uint64, due bool) {
+// add counts n, and tells whether to log the total. The values of an attribute are few; an empty key is none.
+func (t *telemetry) add(ctx context.Context, counter metric.Int64Counter, n int, key, value string) (sum uint64, due bool) {
 	if n == 0 {
 		return 0, false
 	}
-	if key == "" {
-		counter.Add(ctx, int64(n))
-	} else {
-		counter.Add(ctx, int64(n), metric.WithAttributes(attribute.String(key, value)))
+	var options []metric.AddOption
+	if key != "" {
+		options = append(options, metric.WithAttributes(attribute.String(key, value)))
 	}
-	id := key + "=" + value
-	before := t.totals[id]
-	t.totals[id] += uint64(n)
-	return t.totals[id], bits.Len64(t.totals[id]) != bits.Len64(before)
+	counter.Add(ctx, int64(n), options...)
+	of := total{counter: counter, value: value}
+	before := t.totals[of]
+	t.totals[of] += uint64(n)
+	return t.totals[of], bits.Len64(t.totals[of]) != bits.Len64(before)
 }

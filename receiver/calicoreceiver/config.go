@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/confmap"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/kubeclient"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/metadata"
@@ -136,7 +137,7 @@ func prefixed(key string, err error) error {
 
 func (c *Config) validateMode() error {
 	var errs []error
-	errs = append(errs, oneOf("mode", c.Mode, ModeCluster, ModeNode, ModeStatic))
+	errs = append(errs, oneof.Check("mode", c.Mode, ModeCluster, ModeNode, ModeStatic))
 	switch {
 	case c.Mode == ModeNode && c.Node == "":
 		errs = append(errs, errors.New("node: must name the node that mode: node observes, as in ${env:K8S_NODE_NAME}"))

@@ -4,6 +4,8 @@ import (
 	"github.com/open-telemetry/opentelemetry-collector-contrib/pkg/pdatautil"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-calico/otelcol-calico/internal/staleness"
 )
 
 // ended ends series: of what was sent last and is not there any more it makes staleness markers.
@@ -53,17 +55,8 @@ func (e *ended) mark(md pmetric.Metrics, now pcommon.Timestamp) {
 			points = pointsOf(scope, m)
 			open[metric] = points
 		}
-		endOf(p, now).MoveTo(points.AppendEmpty())
+		staleness.EndOf(p, now).MoveTo(points.AppendEmpty())
 	})
-}
-
-// endOf makes the end of the series of a point.
-func endOf(p pmetric.NumberDataPoint, at pcommon.Timestamp) pmetric.NumberDataPoint {
-	end := pmetric.NewNumberDataPoint()
-	p.Attributes().CopyTo(end.Attributes())
-	end.SetTimestamp(at)
-	end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
-	return end
 }
 
 // pointsOf finds the points of a metric, which it adds where there is none.

@@ -3,12 +3,10 @@ package calicoreceiver
 import (
 	"cmp"
 	"errors"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/nodedetail"
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/cluster"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/discovery"
 )
@@ -56,25 +54,13 @@ func defaultIPAMConfig() IPAMConfig { return IPAMConfig{Source: IPAMAuto, NodeDe
 // validate names the key of every value that cannot be used.
 func (c IPAMConfig) validate() error {
 	return errors.Join(
-		oneOf("source", c.Source, IPAMAuto, IPAMDatastore, IPAMScrape, IPAMOff),
+		oneof.Check("source", c.Source, IPAMAuto, IPAMDatastore, IPAMScrape, IPAMOff),
 		c.detail().Validate())
 }
 
 // detail is how many nodes of a pool have points of their own.
 func (c IPAMConfig) detail() nodedetail.Detail {
 	return nodedetail.Detail{Mode: c.NodeDetail, Top: c.TopNodes}
-}
-
-// oneOf is an error unless a value is one of those that there are.
-func oneOf[T ~string](key string, value T, all ...T) error {
-	if slices.Contains(all, value) {
-		return nil
-	}
-	names := make([]string, len(all))
-	for i, name := range all {
-		names[i] = string(name)
-	}
-	return fmt.Errorf("%s: %q is not one of: %s", key, string(value), strings.Join(names, ", "))
 }
 
 // ipamSource is where the numbers come from in the receiver's mode.

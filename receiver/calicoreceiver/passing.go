@@ -10,6 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/staleness"
 )
 
 // passing is what of kube-controllers' metrics of IPAM enters the pipeline.
@@ -159,7 +160,7 @@ func end(m pmetric.Metric) bool {
 		return false
 	}
 	for _, p := range m.Gauge().DataPoints().All() {
-		endOf(p, p.Timestamp()).MoveTo(p)
+		staleness.EndOf(p, p.Timestamp()).MoveTo(p)
 	}
 	return true
 }

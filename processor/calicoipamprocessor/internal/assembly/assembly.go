@@ -6,6 +6,7 @@
 package assembly
 
 import (
+	"cmp"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -255,10 +256,7 @@ func (a *Assembly) end(p *piece) {
 // before, all of them in one, or one by one, says nothing.
 func (st *state) late(digest uint64, values int) {
 	last := &st.last
-	if st.deaf {
-		return
-	}
-	if digest == last.digest || slices.Contains(last.pieces, digest) {
+	if st.deaf || digest == last.digest || slices.Contains(last.pieces, digest) {
 		return
 	}
 	if len(last.pieces) >= maxPieces {
@@ -284,16 +282,7 @@ func (st *state) late(digest uint64, values int) {
 
 // waitingFor returns the scrape of a moment that waits, a new one where none does, and nil where only newer ones wait and there is no room for it.
 func (a *Assembly) waitingFor(st *state, at pcommon.Timestamp, rm pmetric.ResourceMetrics, now time.Time) *Scrape {
-	i, found := slices.BinarySearchFunc(st.waiting, at, func(s *Scrape, at pcommon.Timestamp) int {
-		switch {
-		case s.Timestamp < at:
-			return -1
-		case s.Timestamp > at:
-			return 1
-		default:
-			return 0
-		}
-	})
+	i, found := slices.BinarySearchFunc(st.waiting, at, func(s *Scrape, at pcommon.Timestamp) int { return cmp.Compare(s.Timestamp, at) })
 	if found {
 		return st.waiting[i]
 	}
@@ -330,16 +319,7 @@ func (a *Assembly) Due(now time.Time) []*Scrape {
 		a.leave(st, a.until(st, now))
 		return len(st.waiting) == 0
 	})
-	slices.SortStableFunc(a.due, func(x, y *Scrape) int {
-		switch {
-		case x.Timestamp < y.Timestamp:
-			return -1
-		case x.Timestamp > y.Timestamp:
-			return 1
-		default:
-			return 0
-		}
-	})
+	slices.SortStableFunc(a.due, func(x, y *Scrape) int { return cmp.Compare(x.Timestamp, y.Timestamp) })
 	return a.due
 }
 
@@ -411,7 +391,7 @@ func (a *Assembly) incomplete(st *state, scrape *Scrape) {
 	switch {
 	case !st.left:
 		measure = scrape.Values
-	case st.left && scrape.Values >= st.last.measure:
+	case scrape.Values >= st.last.measure:
 		measure, st.deaf = scrape.Values, true // only what came late had asked for more
 	case st.isShort:
 		measure = max(st.short, scrape.Values)

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/staleness"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/ipampoints"
 	"github.com/otelcol-calico/otelcol-calico/processor/calicoipamprocessor/internal/poolinfo"
 )
@@ -149,10 +150,8 @@ func (p *pool) point(points pmetric.NumberDataPointSlice, point pmetric.NumberDa
 		p.before.put(point.Attributes())
 	default:
 		end := points.AppendEmpty()
-		point.Attributes().CopyTo(end.Attributes())
+		staleness.EndOf(point, at).MoveTo(end)
 		p.before.put(end.Attributes())
-		end.SetTimestamp(at)
-		end.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 		p.now.put(point.Attributes())
 	}
 }

@@ -50,28 +50,19 @@ var metrics = [Metrics]struct {
 	BlocksPerNode:      {name: calicometric.BlocksPerNode, quantity: nodedetail.Blocks, perNode: true},
 }
 
+// byName are the metrics by what they are called.
+var byName = func() map[string]Metric {
+	all := make(map[string]Metric, Metrics)
+	for m := range Metrics {
+		all[metrics[m].name] = m
+	}
+	return all
+}()
+
 // MetricOf returns the metric of a name, false where it is none of them.
 func MetricOf(name string) (Metric, bool) {
-	switch name {
-	case calicometric.AllocationsInUse:
-		return InUse, true
-	case calicometric.AllocationsBorrowed:
-		return Borrowed, true
-	case calicometric.Blocks:
-		return Blocks, true
-	case calicometric.AllocationsGCCandidates:
-		return GCCandidates, true
-	case calicometric.AllocationsLent:
-		return Lent, true
-	case calicometric.AllocationsPerNode:
-		return AllocationsPerNode, true
-	case calicometric.AllocationsBorrowedPerNode:
-		return BorrowedPerNode, true
-	case calicometric.BlocksPerNode:
-		return BlocksPerNode, true
-	default:
-		return 0, false
-	}
+	m, found := byName[name]
+	return m, found
 }
 
 // Name returns the name of the metric, as Calico or the receiver publishes it.

@@ -8,15 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/ippool"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/ipam"
 )
 
-// Calico's defaults for what an IPPool leaves out.
-const (
-	defaultBlockSizeIPv4 = 26
-	defaultBlockSizeIPv6 = 122
-	encapsulationNone    = "None"
-)
+// encapsulationNone is what a pool has that says nothing of it.
+const encapsulationNone = "None"
 
 // ParseIPPool reads an IPPool of either API group. It fails on what no Calico accepts, and names the field.
 func ParseIPPool(u *unstructured.Unstructured) (ipam.Pool, error) {
@@ -37,10 +34,7 @@ func ParseIPPool(u *unstructured.Unstructured) (ipam.Pool, error) {
 	if err := f.failed("ippool", u); err != nil {
 		return ipam.Pool{}, err
 	}
-	pool.BlockSize = defaultBlockSizeIPv6
-	if pool.CIDR.Addr().Is4() {
-		pool.BlockSize = defaultBlockSizeIPv4
-	}
+	pool.BlockSize = ippool.BlockSize(pool.CIDR)
 	if blockSize != nil && *blockSize != 0 {
 		if *blockSize < 0 || *blockSize > int64(pool.CIDR.Addr().BitLen()) {
 			return ipam.Pool{}, fmt.Errorf("ippool %q: spec.blockSize: %d is no prefix length of %s", pool.Name, *blockSize, pool.CIDR)
@@ -52,7 +46,7 @@ func ParseIPPool(u *unstructured.Unstructured) (ipam.Pool, error) {
 		return ipam.Pool{}, fmt.Errorf("ippool %q: spec.blockSize: a block of /%d does not fit into %s", pool.Name, pool.BlockSize, pool.CIDR)
 	}
 	if len(pool.AllowedUses) == 0 {
-		pool.AllowedUses = []string{calicometric.UseTunnel, calicometric.UseWorkload}
+		pool.AllowedUses = ippool.AllowedUses()
 	}
 	slices.Sort(pool.AllowedUses)
 	return pool, nil

@@ -11,6 +11,7 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 	"go.opentelemetry.io/collector/config/configopaque"
 
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 	"github.com/otelcol-calico/otelcol-calico/receiver/calicoreceiver/internal/scrape/metricrelabel"
 )
 
@@ -130,9 +131,8 @@ func (t *TLSConfig) validate() error {
 	if t.KeyFile != "" && t.CertFile == "" {
 		errs = append(errs, errors.New("tls.cert_file: is needed with tls.key_file"))
 	}
-	if _, ok := commonconfig.TLSVersions[t.MinVersion]; !ok && t.MinVersion != "" {
-		names := slices.Sorted(maps.Keys(commonconfig.TLSVersions))
-		errs = append(errs, fmt.Errorf("tls.min_version: %q is not one of: %s", t.MinVersion, strings.Join(names, ", ")))
+	if t.MinVersion != "" {
+		errs = append(errs, oneof.Check("tls.min_version", t.MinVersion, slices.Sorted(maps.Keys(commonconfig.TLSVersions))...))
 	}
 	return errors.Join(errs...)
 }

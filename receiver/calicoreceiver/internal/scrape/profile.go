@@ -1,7 +1,6 @@
 package scrape
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/otelcol-calico/otelcol-calico/internal/calicometric"
+	"github.com/otelcol-calico/otelcol-calico/internal/oneof"
 )
 
 // Profile says which metric families of a component enter the pipeline.
@@ -23,11 +23,10 @@ const (
 )
 
 func (p Profile) validate() error {
-	switch p {
-	case "", ProfileEssential, ProfileAll:
+	if p == "" {
 		return nil
 	}
-	return fmt.Errorf("profile: %q is not one of: %s, %s", string(p), ProfileEssential, ProfileAll)
+	return oneof.Check("profile", p, ProfileEssential, ProfileAll)
 }
 
 // Drop is a set of metric families that the essential profile leaves out.
