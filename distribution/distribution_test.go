@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	envprovider "go.opentelemetry.io/collector/confmap/provider/envprovider"
 	fileprovider "go.opentelemetry.io/collector/confmap/provider/fileprovider"
+	"go.opentelemetry.io/collector/featuregate"
 	"go.opentelemetry.io/collector/otelcol"
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/mod/modfile"
@@ -146,14 +147,99 @@ func configuredTypes(t *testing.T, configured map[string]any) []string {
 	return slices.Compact(types)
 }
 
-func TestPublishedConfigurationsAreValid(t *testing.T) {
-	files, err := filepath.Glob("../configs/*.yaml")
+// bases are the configurations that are published without a backend, and backends what says where they send.
+func bases(t *testing.T) []string    { return published(t, "*.yaml") }
+func backends(t *testing.T) []string { return published(t, "backends/*.yaml") }
+
+func published(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("../configs", pattern))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
-	for _, file := range files {
-		t.Run(filepath.Base(file), func(t *testing.T) {
-			require.NoError(t, newCommand(t, "validate", "--config", file))
+	return files
+}
+
+// site sets what has no default because it differs from site to site.
+func site(t *testing.T) {
+	t.Helper()
+	t.Setenv("K8S_NODE_NAME", "node-1")
+	t.Setenv("FELIX_ENDPOINTS", "[http://localhost:9091/metrics]")
+	t.Setenv("STORAGE_DIRECTORY", filepath.Join(t.TempDir(), "made", "on", "start"))
+}
+
+func TestEveryPublishedConfigurationIsValidWithEveryBackendAndWithAll(t *testing.T) {
+	site(t)
+	for _, base := range bases(t) {
+		sets := [][]string{backends(t)}
+		for _, backend := range backends(t) {
+			sets = append(sets, []string{backend})
+		}
+		for _, set := range sets {
+			args := []string{"validate", "--config", base}
+			var names []string
+			for _, backend := range set {
+				args = append(args, "--config", backend)
+				names = append(names, filepath.Base(backend))
+			}
+			t.Run(filepath.Base(base)+" "+strings.Join(names, " "), func(t *testing.T) {
+				require.NoError(t, newCommand(t, args...))
+			})
+		}
+	}
+}
+
+// TestEveryOptionIsValid has each on top of what its first line says.
+func TestEveryOptionIsValid(t *testing.T) {
+	site(t)
+	on := map[string][]string{
+		"options/no-election.yaml":  {"cluster.yaml", "backends/remote-write.yaml"},
+		"options/gateways-dns.yaml": {"node.yaml", "backends/gateways.yaml"},
+		"receivers/kafka.yaml":      {"gateway.yaml", "backends/remote-write.yaml"},
+	}
+	options := append(published(t, "options/*.yaml"), published(t, "receivers/*.yaml")...)
+	require.Len(t, options, len(on))
+	for _, option := range options {
+		name, err := filepath.Rel("../configs", option)
+		require.NoError(t, err)
+		t.Run(name, func(t *testing.T) {
+			require.NotEmpty(t, on[name])
+			args := []string{"validate"}
+			for _, file := range append(on[name], name) {
+				args = append(args, "--config", filepath.Join("../configs", file))
+			}
+			require.NoError(t, newCommand(t, args...))
 		})
+	}
+}
+
+func TestAConfigurationWithoutABackendSaysSo(t *testing.T) {
+	site(t)
+	for _, base := range bases(t) {
+		require.ErrorContains(t, newCommand(t, "validate", "--config", base), "no exporter configuration specified", base)
+	}
+}
+
+// TestPublishedConfigurationsAgree compares what all of them have.
+func TestPublishedConfigurationsAgree(t *testing.T) {
+	section := func(file string, path ...string) any {
+		content, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var at any
+		require.NoError(t, yaml.Unmarshal(content, &at))
+		for _, key := range path {
+			at = at.(map[string]any)[key]
+			require.NotNil(t, at, "%s: %v", file, path)
+		}
+		return at
+	}
+	files := bases(t)
+	for _, path := range [][]string{
+		{"extensions", "health_check"}, {"extensions", "file_storage"}, {"extensions", "queue_storage"}, {"extensions", "pprof"}, {"extensions", "zpages"},
+		{"processors", "memory_limiter"}, {"connectors"}, {"service", "telemetry"},
+	} {
+		for _, file := range files[1:] {
+			require.Equal(t, section(files[0], path...), section(file, path...), "%s and %s: %v", files[0], file, path)
+		}
 	}
 }
 
@@ -173,4 +259,12 @@ service: {pipelines: {metrics: {receivers: [calico], processors: [calico_ipam], 
 			require.ErrorContains(t, newCommand(t, "validate", "--config", file), tc.want)
 		})
 	}
+}
+
+func TestRemoteWriteTriesAgainWhereTheBackendHasNoRoom(t *testing.T) {
+	open := false
+	featuregate.GlobalRegistry().VisitAll(func(gate *featuregate.Gate) {
+		open = open || gate.ID() == retryOn429 && gate.IsEnabled()
+	})
+	require.True(t, open)
 }
