@@ -21,7 +21,8 @@ help: ## List the targets.
 
 .PHONY: demo
 demo: build lab ## Start a real Calico cluster and the collector, and show its pools live. ONCE=1 prints them once.
-	@$(LAB) demo --bin $(BIN)/lab --collector $(COLLECTOR) --config configs/cluster.yaml $(if $(ONCE),--once)
+	@$(LAB) demo --bin $(BIN)/lab --collector $(COLLECTOR) \
+		--config configs/cluster.yaml --config configs/backends/remote-write.yaml $(if $(ONCE),--once)
 
 .PHONY: test
 test: unit e2e ## Run all tests: unit tests with the race detector, and end to end in the lab.
@@ -33,13 +34,18 @@ unit: ## Run the unit tests with the race detector.
 
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
-	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -timeout 20m -tags $(TAGS),e2e \
-		./test/e2e/... ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -parallel 32 -timeout 20m -tags $(TAGS),e2e \
+		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale
 
 .PHONY: conformance
 conformance: lab ## Compare the account of addresses with Calico's own after random operations: CONFORMANCE_OPERATIONS, CONFORMANCE_SEED.
 	@cd receiver/calicoreceiver/internal/conformance && LAB="$(CURDIR)/$(LAB)" CONFORMANCE_OPERATIONS="$(or $(CONFORMANCE_OPERATIONS),2000)" \
 		go test -count=1 -timeout 60m -tags $(TAGS),e2e -run TestAccountEqualsCalico
+
+.PHONY: faults
+faults: build lab ## Break what is around the collector, and print what was sent, received, lost and duplicated; takes 15 minutes.
+	@cd test/faults && COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" FAULTS=full \
+		go test -count=1 -parallel 32 -timeout 40m -tags $(TAGS),e2e
 
 .PHONY: scale
 scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks; takes 10 minutes.
@@ -57,7 +63,7 @@ lab: ## Build the lab: etcd, kube-apiserver, Calico's components and Prometheus,
 .PHONY: generate
 generate: ## Regenerate distribution/ from builder-config.yaml, and the components' code and docs/metrics.md from their metadata.yaml.
 	go tool builder --skip-get-modules --skip-compilation --config builder-config.yaml
-	go generate ./receiver/... ./processor/...
+	go generate ./receiver/... ./processor/... ./extension/...
 	go run ./internal/metricsdoc -output docs/metrics.md receiver/calicoreceiver/metadata.yaml processor/calicoipamprocessor/metadata.yaml
 
 .PHONY: lint

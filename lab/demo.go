@@ -15,7 +15,7 @@ func newDemo(repo *repository, out *progress.Printer) *cobra.Command {
 	var flags labFlags
 	var options demo.Options
 	cmd := &cobra.Command{
-		Use:   "demo --collector PATH --config FILE",
+		Use:   "demo --collector PATH --config FILE...",
 		Short: "Run a collector in a lab and show its numbers beside calicoctl's",
 		Long: `demo starts a lab in a temporary directory and the collector beside it, and shows a table of the IP pools, read
 back from Prometheus, next to what calicoctl says, and one of the states of Calico's components. Addresses come and go
@@ -43,7 +43,7 @@ components have been scraped.`,
 	}
 	flags.register(cmd)
 	cmd.Flags().StringVar(&options.Collector, "collector", "", "the collector's binary (required)")
-	cmd.Flags().StringVar(&options.Config, "config", "", "the collector's configuration (required)")
+	cmd.Flags().StringArrayVar(&options.Configs, "config", nil, "the collector's configuration, repeatable: one on top of the other (required)")
 	cmd.Flags().BoolVar(&options.Once, "once", false, "show the tables once; fail unless every number agrees")
 	cmd.Flags().DurationVar(&options.Interval, "interval", 5*time.Second, "time between two tables")
 	return cmd

@@ -100,12 +100,13 @@ Debian packages iptables, ipset and iproute2, and is left out where these are mi
   lab up --state DIR          start and fill a cluster; it runs until Ctrl-C
   lab allocate, release ...   change it from another terminal
   lab part stop NAME ...      stop a part of it for a while
-  lab demo                    cluster, collector and Prometheus side by side with calicoctl`,
+  lab demo                    cluster, collector and Prometheus side by side with calicoctl
+  lab kafka --listen ADDRESS  a broker that speaks Kafka's protocol, beside any cluster`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
 	root.PersistentFlags().StringVar(&repo.root, "root", "", "repository that holds lab/go.mod (default: at or above the current directory)")
-	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newStatus(), newPart(), newCRDs())
+	root.AddCommand(newBuild(repo, out), newUp(repo, out), newDemo(repo, out), newStatus(), newPart(), newCRDs(), newKafka())
 	root.AddCommand(newAllocate(), newRelease(), newPool(), newIPAM(), newConformance())
 	root.AddCommand(newNamespaceCommands()...)
 	return root

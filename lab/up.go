@@ -32,7 +32,7 @@ func (f *labFlags) register(cmd *cobra.Command) {
 	flags.StringVar(&f.felix, "felix", string(lab.FelixAuto), "run Felix: auto (where it can), on (or fail) or off")
 	flags.DurationVar(&f.churnInterval, "churn-interval", 5*time.Second, "time between two changes of the allocations")
 	flags.StringArrayVar(&f.rbac, "rbac", nil,
-		"YAML with the collector's ServiceAccount and its rights, repeatable (default: what deploy/rbac under the repository has for mode cluster and the layout)")
+		"YAML with the collector's ServiceAccount and its rights, repeatable (default: what deploy/rbac under the repository has for mode cluster with leader election and the layout)")
 }
 
 func (f *labFlags) options(repo *repository, bare bool) (lab.Options, error) {
@@ -51,7 +51,7 @@ func (f *labFlags) options(repo *repository, bare bool) (lab.Options, error) {
 	if err != nil || len(f.rbac) > 0 {
 		return options, nil //nolint:nilerr // outside of the repository the collector's rights are the administrator's
 	}
-	defaults := []string{"cluster.yaml"}
+	defaults := []string{"cluster.yaml", "leader-election.yaml"}
 	if layout == cluster.OperatorLayout && !bare {
 		defaults = append(defaults, "operator.yaml") // rights in the operator's namespaces
 	}

@@ -15,7 +15,8 @@ import (
 // Calico installed as its manifests do it.
 func TestDemoAgreesWithCalicoctlOnAManifestInstall(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), os.Getenv("LAB"), "demo", "--once", "--layout", "manifest", "--root", "../..",
-		"--bin", filepath.Dir(os.Getenv("LAB")), "--collector", os.Getenv("COLLECTOR"), "--config", "../../configs/cluster.yaml").CombinedOutput()
+		"--bin", filepath.Dir(os.Getenv("LAB")), "--collector", os.Getenv("COLLECTOR"),
+		"--config", "../../configs/cluster.yaml", "--config", "../../configs/backends/remote-write.yaml").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	t.Logf("%s", out)
 	require.Contains(t, string(out), "every pool agrees with calicoctl")

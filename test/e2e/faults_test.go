@@ -20,18 +20,20 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 )
 
 // TestAPIServerThatComesLaterOrGoesIsFoundAgain starts the collector before its API server can be reached, and takes it away once more.
 func TestAPIServerThatComesLaterOrGoesIsFoundAgain(t *testing.T) {
 	const name = "later"
-	address := "127.0.0.1:" + freePort(t)
+	address := "127.0.0.1:" + labtest.FreePort(t)
 	out := startCollector(t, collector{cluster: name, kubeconfig: kubeconfig(t, func(config *clientcmdapi.Config) {
 		for _, cluster := range config.Clusters {
 			cluster.Server = "https://" + address
 		}
 	})})
-	require.Eventually(t, func() bool { return out.contains("connection refused") }, patience, poll)
+	require.Eventually(t, func() bool { return out.Contains("connection refused") }, patience, poll)
 
 	server, err := url.Parse(lab.APIServerURL)
 	require.NoError(t, err)
@@ -39,11 +41,11 @@ func TestAPIServerThatComesLaterOrGoesIsFoundAgain(t *testing.T) {
 	prom := prometheus(t)
 	up := fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name)
 	awaitValue(t, prom, up, 1)
-	require.True(t, out.contains("succeeds again"))
-	require.False(t, out.contains("watch ippools"), "no watch failed so far")
+	require.True(t, out.Contains("succeeds again"))
+	require.False(t, out.Contains("watch ippools"), "no watch failed so far")
 
 	stop()
-	require.Eventually(t, func() bool { return out.contains("watch ippools.crd.projectcalico.org: ") }, patience, poll)
+	require.Eventually(t, func() bool { return out.Contains("watch ippools.crd.projectcalico.org: ") }, patience, poll)
 	gone := time.Now()
 	require.Eventually(t, func() bool {
 		vector, err := query(t.Context(), prom, "timestamp("+up+" == 1)")

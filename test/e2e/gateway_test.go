@@ -47,10 +47,10 @@ func TestGatewayOfTwoClusters(t *testing.T) {
 	counted := &site{name: "c-2", source: "datastore", apps: "10.90.0.0/25", size: 128, used: 96, spare: "10.91.0.0/26", spareDisabled: true}
 	startSites(t, scraped, counted)
 
-	g := &gateway{port: freePort(t), telemetry: freePort(t), storage: t.TempDir()}
+	g := &gateway{port: labtest.FreePort(t), telemetry: labtest.FreePort(t), storage: t.TempDir()}
 	prom := prometheus(t)
 	refused := rejected(t)
-	edges := map[*site]*process{}
+	edges := map[*site]*labtest.Collector{}
 	run := func(s *site) { edges[s] = startCollector(t, g.edge(s)) } // until the test ends, not the part that restarts it
 	run(scraped)
 	run(counted)
@@ -70,8 +70,7 @@ func TestGatewayOfTwoClusters(t *testing.T) {
 		})
 		t.Run("a collector that is killed leaves the other cluster alone", func(t *testing.T) {
 			killed := time.Now()
-			edges[counted].killed = true
-			edges[counted].kill()
+			edges[counted].Kill()
 			awaitSampleAfter(t, prom, scraped.utilization(appsPool), killed.Add(several))
 			at, ok := one(t, prom, "timestamp("+counted.utilization(appsPool)+")")
 			require.True(t, ok, "nobody says that the cluster is gone: its series go on until Prometheus finds them stale")
@@ -184,19 +183,17 @@ type gateway struct {
 	storage         string
 }
 
-func (g *gateway) endpoint() string { return "GATEWAY_ENDPOINT=127.0.0.1:" + g.port }
-
 func (g *gateway) collector() collector {
-	return collector{configs: []string{"testdata/gateway.yaml"}, env: []string{
-		g.endpoint(), "STORAGE_DIRECTORY=" + g.storage, "TELEMETRY_METRICS_PORT=" + g.telemetry,
+	return collector{base: "gateway.yaml", configs: []string{"testdata/gateway.yaml"}, env: []string{
+		"OTLP_LISTEN_HOST=127.0.0.1", "OTLP_GRPC_PORT=" + g.port, "STORAGE_DIRECTORY=" + g.storage, "TELEMETRY_METRICS_PORT=" + g.telemetry,
 	}}
 }
 
 // edge is the collector of a cluster that sends to the gateway.
 func (g *gateway) edge(s *site) collector {
 	return collector{
-		cluster: s.name, kubeconfig: s.CollectorKubeconfig, configs: []string{"testdata/gateway-edge.yaml"},
-		env: []string{g.endpoint(), "IPAM_SOURCE=" + s.source},
+		backend: "otlp-grpc.yaml", cluster: s.name, kubeconfig: s.CollectorKubeconfig, configs: []string{"testdata/gateway-edge.yaml"},
+		env: []string{"OTLP_ENDPOINT=127.0.0.1:" + g.port, "IPAM_SOURCE=" + s.source},
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 )
 
 // What testdata/leader.yaml says of the lease, and how long it can take until another has it: a standby tries every 1 to 2.2 retry periods, and counts
@@ -24,13 +26,13 @@ const (
 func TestLeaderThatIsKilledIsReplaced(t *testing.T) {
 	const name = "leader"
 	prom := prometheus(t)
-	both := [2]*process{}
+	both := [2]*labtest.Collector{}
 	rights := append(shippedRights(t, "cluster.yaml", "operator.yaml"), shippedRights(t, "leader-election.yaml")...)
 	kubeconfig := account(t, name, rights)
 	for i := range both {
-		both[i] = startCollector(t, collector{cluster: name, kubeconfig: kubeconfig, configs: []string{"testdata/leader.yaml"}})
+		both[i] = startCollector(t, collector{cluster: name, lease: name, kubeconfig: kubeconfig, configs: []string{"testdata/leader.yaml"}})
 	}
-	leads := func(p *process) bool { return p.contains("this collector leads") }
+	leads := func(p *labtest.Collector) bool { return p.Contains("this collector leads") }
 	require.Eventually(t, func() bool { return leads(both[0]) || leads(both[1]) }, patience, poll)
 	leader, standby := both[0], both[1]
 	if leads(standby) {
@@ -47,8 +49,7 @@ func TestLeaderThatIsKilledIsReplaced(t *testing.T) {
 	require.True(t, ok)
 
 	killed := time.Now()
-	leader.killed = true
-	leader.kill()
+	leader.Kill()
 	require.Eventually(t, func() bool { return leads(standby) }, patience, poll)
 	led := time.Now()
 	require.Less(t, led.Sub(killed), takeover, "the lease runs out, and another has it")

@@ -3,23 +3,16 @@
 package e2e
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
-	"os/exec"
-	"strconv"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
@@ -53,37 +46,17 @@ func TestMain(m *testing.M) {
 	labtest.Main(m, func(l *labtest.Lab) { lab = l }, "--root", "../..")
 }
 
-// output is what a process printed so far.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) contains(text string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return bytes.Contains(o.buf.Bytes(), []byte(text))
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// collector is a distribution that runs with configs/cluster.yaml, as a user runs it.
+// collector is a distribution that runs with the configurations that are published, as a user runs it.
 type collector struct {
+	// base is cluster.yaml, if empty, and backend is remote-write.yaml.
+	base, backend string
 	// cluster is the name that its series carry.
 	cluster string
 	// kubeconfig is that with the rights that are shipped, if empty.
 	kubeconfig string
-	// configs are read on top of configs/cluster.yaml.
+	// lease is what the collectors hold of which one observes the cluster. None is elected if it is empty.
+	lease string
+	// configs are read on top of these.
 	configs []string
 	env     []string
 	// quiet leaves out of the log of a failed test what this collector printed.
@@ -91,59 +64,30 @@ type collector struct {
 }
 
 // startCollector runs a collector, which ends with the test.
-func startCollector(t *testing.T, c collector) *process {
+func startCollector(t *testing.T, c collector) *labtest.Collector {
 	t.Helper()
-	p := &process{}
-	args := []string{"--config", "../../configs/cluster.yaml"}
-	for _, config := range c.configs {
-		args = append(args, "--config", config)
+	configs := append([]string{
+		"../../configs/" + cmp.Or(c.base, "cluster.yaml"), "../../configs/backends/" + cmp.Or(c.backend, "remote-write.yaml"),
+	}, c.configs...)
+	if c.base == "" && c.lease == "" {
+		configs = append(configs, "../../configs/options/no-election.yaml")
 	}
-	cmd := exec.Command(os.Getenv("COLLECTOR"), args...)
-	cmd.Stdout, cmd.Stderr = &p.output, &p.output
-	cmd.Env = append(os.Environ(),
-		"KUBECONFIG="+cmp.Or(c.kubeconfig, lab.CollectorKubeconfig),
+	p := labtest.StartCollector(t, configs, append([]string{
+		"KUBECONFIG=" + cmp.Or(c.kubeconfig, lab.CollectorKubeconfig),
 		"CALICO_AUTH_TYPE=kubeConfig",
-		"CALICO_COLLECTION_INTERVAL="+interval.String(),
-		"K8S_CLUSTER_NAME="+c.cluster,
-		"PROMETHEUS_REMOTE_WRITE_ENDPOINT="+lab.PrometheusURL+"/api/v1/write",
-		"HEALTH_CHECK_ENDPOINT=127.0.0.1:"+freePort(t),
-		"TELEMETRY_METRICS_PORT="+freePort(t),
-	)
-	cmd.Env = append(cmd.Env, c.env...)
-	stop, _, err := labtest.Run(cmd)
-	require.NoError(t, err)
-	p.kill = func() { _ = cmd.Process.Kill() }
-	t.Cleanup(func() {
-		if err := stop(); !p.killed {
-			assert.NoError(t, err, "the collector shuts down cleanly")
-		}
-		if t.Failed() && !c.quiet {
-			t.Logf("collector %s:\n%s", c.cluster, &p.output)
-		}
-	})
+		"CALICO_COLLECTION_INTERVAL=" + interval.String(),
+		"K8S_CLUSTER_NAME=" + c.cluster,
+		"LEASE_NAME=" + cmp.Or(c.lease, "none"),
+		"STORAGE_DIRECTORY=" + t.TempDir(),
+		"REMOTE_WRITE_ENDPOINT=" + lab.PrometheusURL + "/api/v1/write",
+		"REMOTE_WRITE_HOP=127.0.0.1:" + labtest.FreePort(t),
+		"HEALTH_CHECK_PORT=" + labtest.FreePort(t),
+		"TELEMETRY_METRICS_PORT=" + labtest.FreePort(t),
+		"PPROF_PORT=" + labtest.FreePort(t),
+		"ZPAGES_PORT=" + labtest.FreePort(t),
+	}, c.env...)...)
+	p.Quiet = c.quiet
 	return p
-}
-
-// process is a collector that runs.
-type process struct {
-	output
-	kill   func()
-	killed bool
-}
-
-// freePort is a port that nothing listens on. It is not one of those that the kernel gives to outgoing connections, which could take it meanwhile.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := strconv.Itoa(15000 + rand.IntN(5000)) // the lab's are above
-		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			require.NoError(t, listener.Close())
-			return port
-		}
-	}
-	require.Fail(t, "no port is free")
-	return ""
 }
 
 func prometheus(t *testing.T) promv1.API {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -191,16 +190,6 @@ func podComesAndGoes(t *testing.T, prom promv1.API) {
 	_, err = pods.UpdateStatus(t.Context(), created, metav1.UpdateOptions{})
 	require.NoError(t, err)
 	awaitValue(t, prom, up, 1)
-}
-
-func TestPublishedConfigurationsAreValidForTheBinary(t *testing.T) {
-	files, err := filepath.Glob("../../configs/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		out, err := exec.CommandContext(t.Context(), os.Getenv("COLLECTOR"), "validate", "--config", file).CombinedOutput()
-		require.NoError(t, err, "%s: %s", file, out)
-	}
 }
 
 func TestBinaryHoldsWhatTheManifestLists(t *testing.T) {

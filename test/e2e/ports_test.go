@@ -34,7 +34,7 @@ func TestPortsThatChangeAreFollowed(t *testing.T) {
 		awaitValue(t, prom, up(component.Address), 1)
 		host, _, err := net.SplitHostPort(component.Address)
 		require.NoError(t, err)
-		port := freePort(t)
+		port := labtest.FreePort(t)
 		_, err = other.Dynamic(t).Resource(crdGroup.WithResource(resource)).Patch(t.Context(), "default", types.MergePatchType,
 			fmt.Appendf(nil, `{"spec":{"prometheusMetricsPort":%s}}`, port), metav1.PatchOptions{})
 		require.NoError(t, err)

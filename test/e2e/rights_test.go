@@ -158,7 +158,7 @@ func TestEachRightThatIsShippedIsUsedAndMissedByName(t *testing.T) {
 		out := startCollector(t, collector{cluster: name, kubeconfig: account(t, name, rights), quiet: true})
 		awaitState(t, prom, name, "kube_controllers", "unreachable", "scrape_failed", 1) // so that the policies were read
 		awaitState(t, prom, name, "typha", "scraped", "ok", 1)
-		require.False(t, out.contains("missing RBAC"), "%s", out)
+		require.False(t, out.Contains("missing RBAC"), "%s", out)
 	})
 	for i, taken := range rights {
 		if taken.Resources[0] == "configmaps" && taken.namespace != "calico-system" {
@@ -225,7 +225,7 @@ func (r right) missing(verb string) string {
 // withoutRight runs a collector that lacks a right: it names it, and the rest goes on; granted later, the right is used.
 func withoutRight(t *testing.T, prom promv1.API, name string, rights, all []right, missing string) {
 	out := startCollector(t, collector{cluster: name, kubeconfig: account(t, name, rights), quiet: true})
-	require.Eventually(t, func() bool { return out.contains("missing RBAC: " + missing) }, patience, poll, "%s\n%s", missing, out)
+	require.Eventually(t, func() bool { return out.Contains("missing RBAC: " + missing) }, patience, poll, "%s\n%s", missing, out)
 	if missing == "list pods in namespace calico-system" {
 		awaitState(t, prom, name, "typha", "forbidden", missing, 1)
 	} else {
@@ -258,5 +258,5 @@ func TestRightsOfNodeModeAreEnough(t *testing.T) {
 	prom := prometheus(t)
 	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
 	awaitState(t, prom, name, "typha", "disabled", "TYPHA_PROMETHEUSMETRICSENABLED", 1) // the pod that takes its settings from a ConfigMap
-	require.False(t, out.contains("missing RBAC"), "%s", out)
+	require.False(t, out.Contains("missing RBAC"), "%s", out)
 }

@@ -226,7 +226,7 @@ func TestNodeModeScrapesWhatRunsOnItsNode(t *testing.T) {
 	prom := prometheus(t)
 	for _, component := range lab.Components {
 		name := "node-" + component.Job
-		startCollector(t, collector{cluster: name, configs: []string{"testdata/node.yaml"}, env: []string{"K8S_NODE_NAME=" + component.Node}})
+		startCollector(t, collector{base: "node.yaml", cluster: name, env: []string{"K8S_NODE_NAME=" + component.Node}})
 		expected := map[string]bool{}
 		for _, other := range lab.Components {
 			// kube-controllers is the business of the collector that observes the cluster.
@@ -249,16 +249,16 @@ func TestNodeModeScrapesWhatRunsOnItsNode(t *testing.T) {
 // TestStaticModeScrapesWithoutAnAPIServer is the sidecar: it has no kubeconfig.
 func TestStaticModeScrapesWithoutAnAPIServer(t *testing.T) {
 	const name = "static"
-	env := []string{"KUBECONFIG="}
+	env := []string{"KUBECONFIG=", "FELIX_ENDPOINTS=[http://127.0.0.1:1/metrics]"}
 	for _, component := range lab.Components {
 		switch component.Job {
 		case "calico-typha":
-			env = append(env, "TYPHA_ADDRESS="+component.Address)
+			env = append(env, "TYPHA_ENDPOINTS=[http://"+component.Address+"]")
 		case "calico-kube-controllers":
-			env = append(env, "KUBE_CONTROLLERS_ADDRESS="+component.Address)
+			env = append(env, "KUBE_CONTROLLERS_ENDPOINTS=[http://"+component.Address+"/metrics]")
 		}
 	}
-	startCollector(t, collector{cluster: name, configs: []string{"testdata/static.yaml"}, env: env})
+	startCollector(t, collector{base: "sidecar.yaml", cluster: name, env: env})
 	prom := prometheus(t)
 	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
 	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-kube-controllers"}`, name), 1)

@@ -3,16 +3,12 @@
 package scale
 
 import (
-	"bytes"
 	"compress/gzip"
-	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,8 +51,8 @@ func TestLargeClusterIsCountedInLittleMemory(t *testing.T) {
 
 	idle := startCollector(t, backend.URL, interval)
 	backend.await(t, reports, func(r report) bool { return r.pools == 0 })
-	idleNow, idlePeak := idle.memory(t)
-	idle.stop(t)
+	idleNow, idlePeak := idle.Memory(t)
+	idle.Stop(t)
 
 	begin := time.Now()
 	p.create(t)
@@ -72,8 +68,8 @@ func TestLargeClusterIsCountedInLittleMemory(t *testing.T) {
 	require.Equal(t, p.blocks*p.inUse, last.inUse, "every address is counted")
 	require.Equal(t, p.blocks*p.inUse, last.allocated)
 	require.Equal(t, p.pools<<16, last.size)
-	now, peak := busy.memory(t)
-	busy.stop(t)
+	now, peak := busy.Memory(t)
+	busy.Stop(t)
 
 	t.Logf("points a report: %d", last.points)
 	t.Logf("memory, MiB: idle %s (peak %s), with the cluster %s (peak %s), above idle %s (peak %s)",
@@ -84,45 +80,10 @@ func TestLargeClusterIsCountedInLittleMemory(t *testing.T) {
 
 func mib(b int) string { return strconv.FormatFloat(float64(b)/(1<<20), 'f', 1, 64) }
 
-type process struct {
-	cmd  *exec.Cmd
-	stop func(*testing.T)
-}
-
-func startCollector(t *testing.T, endpoint string, interval time.Duration) *process {
+func startCollector(t *testing.T, endpoint string, interval time.Duration) *labtest.Collector {
 	t.Helper()
-	var output bytes.Buffer
-	cmd := exec.Command(os.Getenv("COLLECTOR"), "--config", "testdata/collector.yaml")
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+lab.CollectorKubeconfig, "OTLP_ENDPOINT="+endpoint, "COLLECTION_INTERVAL="+interval.String())
-	cmd.Stdout, cmd.Stderr = &output, &output
-	end, _, err := labtest.Run(cmd)
-	require.NoError(t, err)
-	once := sync.OnceValue(end)
-	t.Cleanup(func() {
-		_ = once() // asserted by stop
-		if t.Failed() {
-			t.Log(output.String())
-		}
-	})
-	return &process{cmd: cmd, stop: func(t *testing.T) {
-		t.Helper()
-		require.NoError(t, once(), "the collector shuts down cleanly")
-	}}
-}
-
-// memory is the process' resident memory now and at its most, in bytes.
-func (p *process) memory(t *testing.T) (now, peak int) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	require.NoError(t, err)
-	read := func(key string) int {
-		_, rest, ok := strings.Cut(string(status), key+":")
-		require.True(t, ok, key)
-		kib, err := strconv.Atoi(strings.Fields(rest)[0])
-		require.NoError(t, err)
-		return kib << 10
-	}
-	return read("VmRSS"), read("VmHWM")
+	return labtest.StartCollector(t, []string{"testdata/collector.yaml"},
+		"KUBECONFIG="+lab.CollectorKubeconfig, "OTLP_ENDPOINT="+endpoint, "COLLECTION_INTERVAL="+interval.String())
 }
 
 // backend takes OTLP, and keeps what each report of the receiver says as a whole.

@@ -32,8 +32,10 @@ var ErrDisagreement = errors.New("the numbers in Prometheus are not calicoctl's"
 
 // Options are what `lab demo` can be told.
 type Options struct {
-	// Collector is the collector's binary and Config its configuration.
-	Collector, Config string
+	// Collector is the collector's binary.
+	Collector string
+	// Configs are its configurations, which it reads one on top of the other.
+	Configs []string
 	// Once shows the table once, and fails unless all numbers agree.
 	Once bool
 	// Interval is the time between two tables otherwise.
@@ -65,27 +67,35 @@ func Run(ctx context.Context, running *lab.Lab, options Options, out *progress.P
 }
 
 func (d *Demo) startCollector() error {
-	ports, err := lab.FreePorts(2)
+	ports, err := lab.FreePorts(5)
 	if err != nil {
 		return err
 	}
-	d.health = fmt.Sprintf("127.0.0.1:%d", ports[0])
-	config, err := filepath.Abs(d.options.Config)
-	if err != nil {
-		return fmt.Errorf("--config: %w", err)
+	d.health = fmt.Sprintf("localhost:%d", ports[0])
+	var args []string
+	for _, name := range d.options.Configs {
+		config, err := filepath.Abs(name)
+		if err != nil {
+			return fmt.Errorf("--config: %w", err)
+		}
+		args = append(args, "--config", config)
 	}
 	collector, err := filepath.Abs(d.options.Collector)
 	if err != nil {
 		return fmt.Errorf("--collector: %w", err)
 	}
-	d.collector, err = d.lab.Start(partCollector, collector, []string{"--config", config}, []string{
+	d.collector, err = d.lab.Start(partCollector, collector, args, []string{
 		"KUBECONFIG=" + d.lab.State.CollectorKubeconfig,
 		"CALICO_AUTH_TYPE=kubeConfig",
-		"K8S_CLUSTER_NAME=lab",
-		"PROMETHEUS_REMOTE_WRITE_ENDPOINT=" + d.lab.State.PrometheusURL + "/api/v1/write",
 		"CALICO_COLLECTION_INTERVAL=2s",
-		"HEALTH_CHECK_ENDPOINT=" + d.health,
+		"K8S_CLUSTER_NAME=lab",
+		"STORAGE_DIRECTORY=" + filepath.Join(d.lab.State.StateDir, partCollector),
+		"REMOTE_WRITE_ENDPOINT=" + d.lab.State.PrometheusURL + "/api/v1/write",
+		fmt.Sprintf("HEALTH_CHECK_PORT=%d", ports[0]),
 		fmt.Sprintf("TELEMETRY_METRICS_PORT=%d", ports[1]),
+		fmt.Sprintf("REMOTE_WRITE_HOP=localhost:%d", ports[2]),
+		fmt.Sprintf("PPROF_PORT=%d", ports[3]),
+		fmt.Sprintf("ZPAGES_PORT=%d", ports[4]),
 	})
 	return err
 }
@@ -232,18 +242,31 @@ func (d *Demo) write(now comparison) {
 
 // Validate checks what can be checked before a lab is started. Its errors name the flag.
 func (o Options) Validate() error {
-	for flag, path := range map[string]string{"--collector": o.Collector, "--config": o.Config} {
-		if path == "" {
-			return fmt.Errorf("%s is required", flag)
-		}
-		if info, err := os.Stat(path); err != nil {
-			return fmt.Errorf("%s: %w", flag, err)
-		} else if info.IsDir() {
-			return fmt.Errorf("%s: %s is a directory", flag, path)
+	if len(o.Configs) == 0 {
+		return errors.New("--config is required")
+	}
+	if err := isFile("--collector", o.Collector); err != nil {
+		return err
+	}
+	for _, config := range o.Configs {
+		if err := isFile("--config", config); err != nil {
+			return err
 		}
 	}
 	if o.Interval <= 0 {
 		return fmt.Errorf("--interval: %s is not positive", o.Interval)
+	}
+	return nil
+}
+
+func isFile(flag, path string) error {
+	if path == "" {
+		return fmt.Errorf("%s is required", flag)
+	}
+	if info, err := os.Stat(path); err != nil {
+		return fmt.Errorf("%s: %w", flag, err)
+	} else if info.IsDir() {
+		return fmt.Errorf("%s: %s is a directory", flag, path)
 	}
 	return nil
 }
