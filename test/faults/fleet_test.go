@@ -1,0 +1,156 @@
+//go:build e2e
+
+package faults
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+)
+
+// fleet are agents of several clusters, and gateways in front of one Prometheus.
+type fleet struct {
+	prometheus string
+	// front is what all gateways send to: it sees what Prometheus is given, in the order that it is given it.
+	front    *backend
+	agents   []*member
+	gateways []*member
+}
+
+// member is a collector of a fleet, which can be started several times.
+type member struct {
+	// recorder has what an agent sent, backend what a gateway did.
+	recorder  *recorder
+	backend   *backend
+	configs   []string
+	env       []string
+	collector *labtest.Collector
+}
+
+func newFleet(t *testing.T, prometheusConfig string) *fleet {
+	t.Helper()
+	f := &fleet{prometheus: labtest.StartPrometheus(t, prometheusConfig)}
+	f.front = newBackend(t, f.prometheus)
+	return f
+}
+
+// addAgent adds one that observes a cluster; both are the lab, under two names.
+func (f *fleet) addAgent(t *testing.T, cluster string, configs []string, env ...string) *member {
+	t.Helper()
+	m := &member{recorder: newRecorder(t)}
+	m.configs = append(append([]string{"../../configs/sidecar.yaml"}, configs...), "testdata/recorder.yaml")
+	m.env = slices.Concat(ownEnv(t), endpoints(t), env, []string{
+		"K8S_CLUSTER_NAME=" + cluster, "CALICO_COLLECTION_INTERVAL=" + interval.String(), "RECORDER=" + m.recorder.url,
+	})
+	f.agents = append(f.agents, m)
+	return m
+}
+
+// addGateway adds one that takes metrics as the configurations say, and sends them by remote write.
+func (f *fleet) addGateway(t *testing.T, configs []string, env ...string) *member {
+	t.Helper()
+	m := &member{backend: newBackend(t, f.front.url)}
+	m.configs = slices.Concat([]string{"../../configs/gateway.yaml"}, configs, []string{"../../configs/backends/remote-write.yaml"})
+	m.env = slices.Concat(ownEnv(t), remoteWrite.env(t, m.backend.url), env)
+	f.gateways = append(f.gateways, m)
+	return m
+}
+
+// ownEnv is what every collector on a machine has to have for itself.
+func ownEnv(t *testing.T) []string {
+	t.Helper()
+	return []string{
+		"STORAGE_DIRECTORY=" + t.TempDir(),
+		"HEALTH_CHECK_PORT=" + labtest.FreePort(t), "TELEMETRY_METRICS_PORT=" + labtest.FreePort(t),
+		"PPROF_PORT=" + labtest.FreePort(t), "ZPAGES_PORT=" + labtest.FreePort(t),
+	}
+}
+
+func (m *member) start(t *testing.T) {
+	t.Helper()
+	m.startWith(t)
+}
+
+// startWith starts it with other values in its environment, this time.
+func (m *member) startWith(t *testing.T, env ...string) {
+	t.Helper()
+	m.collector = labtest.StartCollector(t, m.configs, append(slices.Clone(m.env), env...)...)
+}
+
+// pass lets time go by in which all agents scrape.
+func (f *fleet) pass(t *testing.T, d time.Duration) {
+	t.Helper()
+	until := time.Now().Add(d).UnixMilli()
+	require.Eventually(t, func() bool {
+		return !slices.ContainsFunc(f.agents, func(a *member) bool { return a.recorder.given.latest() < until })
+	}, d+patience, poll, "scrapes go on")
+}
+
+// clusters are those of which a gateway passed on what was scraped since then.
+func (m *member) clusters(since time.Time) []string {
+	m.backend.taken.mu.Lock()
+	defer m.backend.taken.mu.Unlock()
+	found := map[string]bool{}
+	for key := range m.backend.taken.values {
+		if key.at >= since.UnixMilli() {
+			_, rest, _ := strings.Cut(key.series, `k8s_cluster_name="`)
+			cluster, _, _ := strings.Cut(rest, `"`)
+			found[cluster] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// disordered is how many samples a gateway sent after newer ones of their series.
+func (m *member) disordered() int {
+	m.backend.taken.mu.Lock()
+	defer m.backend.taken.mu.Unlock()
+	return m.backend.taken.disordered
+}
+
+// oneEach says whether each gateway passes on one cluster, of which no other gateway has anything, since then.
+func (f *fleet) oneEach(since time.Time) bool {
+	of := map[string]bool{}
+	for _, g := range f.gateways {
+		clusters := g.clusters(since)
+		if len(clusters) != 1 {
+			return false
+		}
+		of[clusters[0]] = true
+	}
+	return len(of) == len(f.gateways)
+}
+
+// settle waits until all that agents sent up to now has come to Prometheus, and counts what it holds of it.
+func (f *fleet) settle(t *testing.T, fault, route string, healed time.Time) row {
+	t.Helper()
+	given := newSamples()
+	cut := time.Now().UnixMilli()
+	for _, a := range f.agents {
+		maps.Copy(given.values, a.recorder.given.until(cut).values)
+	}
+	r := row{fault: fault, route: route, sent: given.len()}
+	for deadline := time.Now().Add(patience); r.recovery == 0 && time.Now().Before(deadline); <-time.After(poll) {
+		if len(given.missing(f.front.taken)) == 0 {
+			r.recovery = time.Since(healed)
+		}
+	}
+	all, err := held(t.Context(), f.prometheus)
+	require.NoError(t, err)
+	lost := given.missing(all)
+	for _, s := range lost[:min(len(lost), 3)] {
+		t.Logf("lost: %s at %s", s.series, time.UnixMilli(s.at).Format(time.StampMilli))
+	}
+	r.lost, r.received = len(lost), given.len()-len(lost)
+	f.front.taken.mu.Lock()
+	r.duplicated, r.disordered = f.front.taken.again, f.front.taken.disordered
+	f.front.taken.mu.Unlock()
+	t.Logf("%+v, Prometheus refused %d requests", r, f.front.refusals())
+	return r
+}
