@@ -252,9 +252,7 @@ func TestRightsOfNodeModeAreEnough(t *testing.T) {
 	const name = "node-rights"
 	needEveryRight(t)
 	rights := shippedRights(t, "node.yaml", "node-operator.yaml")
-	out := startCollector(t, collector{
-		cluster: name, kubeconfig: account(t, name, rights), configs: []string{"testdata/node.yaml"}, env: []string{"K8S_NODE_NAME=node-2"},
-	})
+	out := startCollector(t, collector{base: "node.yaml", cluster: name, kubeconfig: account(t, name, rights), env: []string{"K8S_NODE_NAME=node-2"}})
 	prom := prometheus(t)
 	awaitValue(t, prom, fmt.Sprintf(`up{k8s_cluster_name=%q,job="calico-typha"}`, name), 1)
 	awaitState(t, prom, name, "typha", "disabled", "TYPHA_PROMETHEUSMETRICSENABLED", 1) // the pod that takes its settings from a ConfigMap
