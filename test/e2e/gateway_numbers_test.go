@@ -313,7 +313,7 @@ func (g *gateway) computes(t *testing.T, clusters int) {
 // stored requires that the histories of clusters are kept on disk.
 func (g *gateway) stored(t *testing.T, sites ...*site) {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(g.storage, "*"))
+	files, err := filepath.Glob(filepath.Join(g.storage, "processor_*"))
 	require.NoError(t, err)
 	require.Len(t, files, 1)
 	content, err := os.ReadFile(files[0])

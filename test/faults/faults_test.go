@@ -19,15 +19,24 @@ import (
 type fault struct {
 	name   string
 	routes []route
-	// do has it go wrong, and returns when it was over.
-	do func(t *testing.T, g *rig) (healed time.Time)
-	// mayLose are the samples that may be lost, none if nil.
-	mayLose func(s sample) bool
+	// prepare is called with the directory of the queue before anything starts, if there is something to prepare.
+	prepare func(t *testing.T, storage string)
+	// do has it go wrong.
+	do func(t *testing.T, g *rig) aftermath
 	// sentAgain says that what was being sent may arrive twice.
 	sentAgain bool
 	// tried promises nothing: it is measured for comparison.
 	tried bool
 }
+
+// aftermath says when a fault was over, and which samples may be lost by it and how the table calls them: none if mayLose is nil.
+type aftermath struct {
+	healed  time.Time
+	mayLose func(s sample) bool
+	named   string
+}
+
+func lossless() aftermath { return aftermath{healed: time.Now()} }
 
 // outage is how long the backend is away in the longest fault: FAULTS=full, which `make faults` sets, makes it ten minutes.
 func outage() time.Duration {
@@ -44,72 +53,84 @@ const (
 )
 
 // behaving has the backend misbehave for some time.
-func behaving(m manner, d time.Duration) func(*testing.T, *rig) time.Time {
-	return func(t *testing.T, g *rig) time.Time {
+func behaving(m manner, d time.Duration) func(*testing.T, *rig) aftermath {
+	return func(t *testing.T, g *rig) aftermath {
 		t.Helper()
 		g.backend.behave(m)
 		g.pass(t, d)
 		g.backend.behave(manner{})
-		return time.Now()
+		return lossless()
 	}
 }
 
+// refusing has the backend take all but one metric.
+func refusing(t *testing.T, g *rig) aftermath {
+	t.Helper()
+	a := behaving(manner{refuses: refusedMetric}, short)(t, g)
+	a.mayLose = func(s sample) bool { return strings.Contains(s.series, fmt.Sprintf("__name__=%q", refusedMetric)) }
+	a.named = "what is refused"
+	return a
+}
+
 // away has the backend be away, and something happen meanwhile.
-func away(before time.Duration, meanwhile func(t *testing.T, g *rig), after time.Duration) func(*testing.T, *rig) time.Time {
-	return func(t *testing.T, g *rig) time.Time {
+func away(before time.Duration, meanwhile func(t *testing.T, g *rig), after time.Duration) func(*testing.T, *rig) aftermath {
+	return func(t *testing.T, g *rig) aftermath {
 		t.Helper()
 		g.backend.stop()
 		g.pass(t, before)
 		meanwhile(t, g)
 		g.pass(t, after)
 		g.backend.start(t)
-		return time.Now()
+		return lossless()
 	}
 }
 
-func nothing(*testing.T, *rig) {}
-
-func killed(t *testing.T, g *rig) {
+func nothing(*testing.T, *rig)         {}
+func killed(t *testing.T, g *rig)      { t.Helper(); g.collector.killAndStart(t) }
+func restarted(t *testing.T, g *rig)   { t.Helper(); g.collector.stopAndStart(t) }
+func gatewayGone(t *testing.T, g *rig) { t.Helper(); g.gateway.killAndStart(t) }
+func bothGone(t *testing.T, g *rig) {
 	t.Helper()
-	g.collector.Kill()
-	g.start(t)
+	g.gateway.collector.Kill()
+	killed(t, g)
+	g.gateway.start(t)
 }
 
-func restarted(t *testing.T, g *rig) {
+// catchingUp kills the collector while a slow backend has not yet taken what an outage left.
+func catchingUp(t *testing.T, g *rig) aftermath {
 	t.Helper()
-	g.collector.Stop(t)
-	g.start(t)
+	g.backend.behave(manner{delay: time.Second})
+	g.pass(t, short)
+	killed(t, g)
+	g.pass(t, short)
+	g.backend.behave(manner{})
+	return lossless()
 }
-
-var both = []route{remoteWrite, prometheusOTLP}
 
 func faults() []fault {
+	direct := []route{remoteWrite, prometheusOTLP}
+	all := append(slices.Clone(direct), overGateway)
+	gateway := []route{overGateway}
 	tried := []route{triedMemory, triedWAL}
 	return []fault{
-		{name: "none", routes: both, do: func(t *testing.T, g *rig) time.Time { g.pass(t, short); return time.Now() }},
-		{name: "backend away, " + outage().String(), routes: both, do: away(outage(), nothing, 0)},
-		{name: "backend slow, 3 s an answer", routes: both, do: behaving(manner{delay: 3 * time.Second}, short)},
-		{name: "backend answers 429", routes: both, do: behaving(manner{status: http.StatusTooManyRequests}, short)},
-		{name: "backend answers 503", routes: both, do: behaving(manner{status: http.StatusServiceUnavailable}, short)},
+		{name: "none", routes: all, do: func(t *testing.T, g *rig) aftermath { t.Helper(); g.pass(t, short); return lossless() }},
+		{name: "backend away, " + outage().String(), routes: all, do: away(outage(), nothing, 0)},
+		{name: "backend slow, 3 s an answer", routes: direct, do: behaving(manner{delay: 3 * time.Second}, short)},
+		{name: "backend answers 429", routes: all, do: behaving(manner{status: http.StatusTooManyRequests}, short)},
+		{name: "backend answers 503", routes: direct, do: behaving(manner{status: http.StatusServiceUnavailable}, short)},
 		{name: "backend answers 500", routes: []route{remoteWrite}, do: behaving(manner{status: http.StatusInternalServerError}, short)},
-		{
-			name: "backend answers 400 for one series", routes: []route{remoteWrite}, do: behaving(manner{refuses: refusedMetric}, short),
-			mayLose: func(s sample) bool { return strings.Contains(s.series, fmt.Sprintf("__name__=%q", refusedMetric)) },
-		},
-		{name: "connections are reset", routes: both, do: behaving(manner{reset: true}, short)},
-		{name: "backend never answers", routes: both, do: behaving(manner{silent: true}, 40*time.Second)},
-		{name: "backend away, collector killed", routes: both, do: away(2*short, killed, short), sentAgain: true},
-		{name: "backend away, collector restarted", routes: both, do: away(2*short, restarted, short), sentAgain: true},
-		{name: "backend slow, collector killed", routes: both, sentAgain: true, do: func(t *testing.T, g *rig) time.Time {
-			g.backend.behave(manner{delay: time.Second})
-			g.pass(t, short)
-			killed(t, g)
-			g.pass(t, short)
-			g.backend.behave(manner{})
-			return time.Now()
-		}},
+		{name: "backend answers 400 for one series", routes: []route{remoteWrite}, do: refusing},
+		{name: "connections are reset", routes: direct, do: behaving(manner{reset: true}, short)},
+		{name: "backend never answers", routes: direct, do: behaving(manner{silent: true}, 40*time.Second)},
+		{name: "backend away, collector killed", routes: all, do: away(2*short, killed, short), sentAgain: true},
+		{name: "backend away, collector restarted", routes: all, do: away(2*short, restarted, short), sentAgain: true},
+		{name: "backend away, gateway killed", routes: gateway, do: away(short, gatewayGone, short), sentAgain: true},
+		{name: "backend away, both killed", routes: gateway, do: away(short, bothGone, short), sentAgain: true},
+		{name: "backend slow, collector killed", routes: direct, do: catchingUp, sentAgain: true},
+		{name: "disk full", routes: direct, prepare: smallDisk, do: diskFull, sentAgain: true},
+		{name: "queue file damaged", routes: direct, do: damaged, sentAgain: true},
 		{name: "backend away", routes: tried, do: away(short, nothing, 0), tried: true},
-		{name: "backend answers 400 for one series", routes: tried, do: behaving(manner{refuses: refusedMetric}, short), tried: true},
+		{name: "backend answers 400 for one series", routes: tried, do: refusing, tried: true},
 		{name: "backend away, collector killed", routes: append(tried, triedFile), do: away(2*short, killed, short), tried: true},
 	}
 }
@@ -122,19 +143,7 @@ func TestFaults(t *testing.T) {
 			for _, r := range f.routes {
 				t.Run(f.name+", "+r.name, func(t *testing.T) {
 					t.Parallel()
-					g := newRig(t, r, t.TempDir())
-					g.pass(t, 5*interval)
-					healed := f.do(t, g)
-					g.pass(t, 5*interval)
-					atMost := patience
-					if f.tried || f.mayLose != nil {
-						atMost = short
-					}
-					row, lost := g.settle(t, f.name, r.name, healed, atMost)
-					table.add(row, f.promised())
-					if !f.tried {
-						f.keeps(t, row, lost)
-					}
+					table.add(f.run(t, r))
 				})
 			}
 		}
@@ -142,27 +151,36 @@ func TestFaults(t *testing.T) {
 	fmt.Fprint(os.Stdout, table)
 }
 
-// promised is how many samples may be lost, as the table says it.
-func (f fault) promised() string {
+// run has a fault happen on a route, and requires what is promised. It returns the row of the table, with how many samples may be lost.
+func (f fault) run(t *testing.T, r route) (row, string) {
+	t.Helper()
+	g := newRig(t, r, func(storage string) {
+		if f.prepare != nil {
+			f.prepare(t, storage)
+		}
+	})
+	g.pass(t, 5*interval)
+	after := f.do(t, g)
+	g.pass(t, 5*interval)
+	atMost, promised := patience, "0"
 	switch {
 	case f.tried:
-		return "-"
-	case f.mayLose != nil:
-		return "what is refused"
+		atMost, promised = short, "-"
+	case after.mayLose != nil:
+		atMost, promised = short, after.named
 	}
-	return "0"
-}
-
-// keeps requires what is promised.
-func (f fault) keeps(t *testing.T, r row, lost []sample) {
-	t.Helper()
-	require.NotZero(t, r.sent)
-	if f.mayLose != nil {
-		lost = slices.DeleteFunc(lost, f.mayLose)
+	row, lost := g.settle(t, f.name, r.name, after.healed, atMost)
+	if f.tried {
+		return row, promised
+	}
+	require.NotZero(t, row.sent)
+	if after.mayLose != nil {
+		lost = slices.DeleteFunc(lost, after.mayLose)
 	}
 	assert.Empty(t, lost[:min(len(lost), 3)], "%d samples that were lost", len(lost))
-	assert.Zero(t, r.disordered, "samples that arrived after a newer one of their series")
+	assert.Zero(t, row.disordered, "samples that arrived after a newer one of their series")
 	if !f.sentAgain {
-		assert.Zero(t, r.duplicated, "samples that arrived twice")
+		assert.Zero(t, row.duplicated, "samples that arrived twice")
 	}
+	return row, promised
 }

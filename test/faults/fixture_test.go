@@ -18,6 +18,8 @@ type route struct {
 	configs []string
 	// env is what the configurations need beyond what all do, with the URL of the backend.
 	env func(t *testing.T, backend string) []string
+	// gateway has the collector send to a gateway, which goes this way.
+	gateway bool
 }
 
 func toRemoteWrite(t *testing.T, backend string) []string {
@@ -31,14 +33,14 @@ func toOTLP(_ *testing.T, backend string) []string {
 
 var (
 	// Batches are so small that a short outage makes many.
-	remoteWrite    = route{"remote write", []string{"../../configs/backends/remote-write.yaml", "testdata/small-batches.yaml"}, toRemoteWrite}
-	prometheusOTLP = route{"OTLP", []string{"../../configs/backends/prometheus-otlp.yaml"}, toOTLP}
+	remoteWrite    = route{name: "remote write", configs: []string{"../../configs/backends/remote-write.yaml", "testdata/small-batches.yaml"}, env: toRemoteWrite}
+	prometheusOTLP = route{name: "OTLP", configs: []string{"../../configs/backends/prometheus-otlp.yaml"}, env: toOTLP}
+	overGateway    = route{name: "gateway, remote write", configs: []string{"../../configs/backends/remote-write.yaml"}, env: toRemoteWrite, gateway: true}
 	// What else was tried for remote write.
-	triedMemory = route{"remote write, queue in memory", []string{"testdata/tried-memory.yaml"}, toRemoteWrite}
-	triedWAL    = route{"remote write, its WAL", []string{"testdata/tried-memory.yaml", "testdata/tried-wal.yaml"}, toRemoteWrite}
+	triedMemory = route{name: "remote write, queue in memory", configs: []string{"testdata/tried-memory.yaml"}, env: toRemoteWrite}
+	triedWAL    = route{name: "remote write, its WAL", configs: []string{"testdata/tried-memory.yaml", "testdata/tried-wal.yaml"}, env: toRemoteWrite}
 	triedFile   = route{
-		"remote write, file_storage alone",
-		[]string{"../../configs/backends/remote-write.yaml", "testdata/small-batches.yaml", "testdata/tried-file.yaml"}, toRemoteWrite,
+		name: "remote write, file_storage alone", configs: append(slices.Clone(remoteWrite.configs), "testdata/tried-file.yaml"), env: toRemoteWrite,
 	}
 )
 
@@ -49,39 +51,38 @@ otlp:
   promote_resource_attributes: [k8s.cluster.name, k8s.namespace.name, k8s.node.name, k8s.pod.name]
 `
 
-// rig is a collector between the lab and a Prometheus of its own.
+// rig is a collector between the lab and a Prometheus of its own, or a collector and a gateway.
 type rig struct {
 	prometheus string
 	backend    *backend
 	recorder   *recorder
-	storage    string
-	configs    []string
-	env        []string
-	collector  *labtest.Collector
+	collector  *member
+	gateway    *member
 }
 
-// newRig starts a collector, and waits until its samples arrive.
-func newRig(t *testing.T, r route, storage string, env ...string) *rig {
+// newRig starts the collectors, and waits until samples arrive. The directory of the one that scrapes can be prepared before.
+func newRig(t *testing.T, r route, prepare func(storage string)) *rig {
 	t.Helper()
-	g := &rig{prometheus: labtest.StartPrometheus(t, prometheusConfig), recorder: newRecorder(t), storage: storage}
+	g := &rig{prometheus: labtest.StartPrometheus(t, prometheusConfig), recorder: newRecorder(t)}
 	g.backend = newBackend(t, g.prometheus)
-	g.configs = slices.Concat([]string{"../../configs/sidecar.yaml"}, r.configs, []string{"testdata/recorder.yaml"})
-	g.env = slices.Concat(endpoints(t), r.env(t, g.backend.url), []string{
-		"STORAGE_DIRECTORY=" + storage,
-		"CALICO_COLLECTION_INTERVAL=" + interval.String(),
-		"K8S_CLUSTER_NAME=faults",
-		"RECORDER=" + g.recorder.url,
-		"HEALTH_CHECK_PORT=" + labtest.FreePort(t), "TELEMETRY_METRICS_PORT=" + labtest.FreePort(t),
-		"PPROF_PORT=" + labtest.FreePort(t), "ZPAGES_PORT=" + labtest.FreePort(t),
-	}, env)
-	g.start(t)
+	configs, env := r.configs, r.env(t, g.backend.url)
+	if r.gateway {
+		certFile, keyFile := certificate(t)
+		token, port := secret(t, "token", []byte("t0ken")), labtest.FreePort(t)
+		g.gateway = newMember(t, append([]string{"../../configs/gateway.yaml"}, configs...), append(env,
+			"OTLP_LISTEN_HOST=127.0.0.1", "OTLP_GRPC_PORT="+port, "OTLP_HTTP_PORT="+labtest.FreePort(t),
+			"TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile, "BEARER_TOKEN_FILE="+token))
+		g.gateway.start(t)
+		configs = []string{"../../configs/backends/otlp-grpc.yaml", "../../configs/auth/otlp-grpc-bearer.yaml"}
+		env = []string{"OTLP_ENDPOINT=localhost:" + port, "OTLP_CA_FILE=" + certFile, "OTLP_TOKEN_FILE=" + token}
+	}
+	g.collector = newMember(t, slices.Concat([]string{"../../configs/sidecar.yaml"}, configs, []string{"testdata/recorder.yaml"}), slices.Concat(endpoints(t), env, []string{
+		"K8S_CLUSTER_NAME=faults", "CALICO_COLLECTION_INTERVAL=" + interval.String(), "RECORDER=" + g.recorder.url,
+	}))
+	prepare(g.collector.storage)
+	g.collector.start(t)
 	require.Eventually(t, func() bool { return g.backend.taken.len() > 0 }, patience, poll)
 	return g
-}
-
-func (g *rig) start(t *testing.T) {
-	t.Helper()
-	g.collector = labtest.StartCollector(t, g.configs, g.env...)
 }
 
 // pass lets time go by in which scrapes are made.

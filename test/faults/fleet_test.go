@@ -23,16 +23,6 @@ type fleet struct {
 	gateways []*member
 }
 
-// member is a collector of a fleet, which can be started several times.
-type member struct {
-	// recorder has what an agent sent, backend what a gateway did.
-	recorder  *recorder
-	backend   *backend
-	configs   []string
-	env       []string
-	collector *labtest.Collector
-}
-
 func newFleet(t *testing.T, prometheusConfig string) *fleet {
 	t.Helper()
 	f := &fleet{prometheus: labtest.StartPrometheus(t, prometheusConfig)}
@@ -43,11 +33,11 @@ func newFleet(t *testing.T, prometheusConfig string) *fleet {
 // addAgent adds one that observes a cluster; both are the lab, under two names.
 func (f *fleet) addAgent(t *testing.T, cluster string, configs []string, env ...string) *member {
 	t.Helper()
-	m := &member{recorder: newRecorder(t)}
-	m.configs = append(append([]string{"../../configs/sidecar.yaml"}, configs...), "testdata/recorder.yaml")
-	m.env = slices.Concat(ownEnv(t), endpoints(t), env, []string{
-		"K8S_CLUSTER_NAME=" + cluster, "CALICO_COLLECTION_INTERVAL=" + interval.String(), "RECORDER=" + m.recorder.url,
-	})
+	r := newRecorder(t)
+	m := newMember(t, slices.Concat([]string{"../../configs/sidecar.yaml"}, configs, []string{"testdata/recorder.yaml"}), slices.Concat(endpoints(t), env, []string{
+		"K8S_CLUSTER_NAME=" + cluster, "CALICO_COLLECTION_INTERVAL=" + interval.String(), "RECORDER=" + r.url,
+	}))
+	m.recorder = r
 	f.agents = append(f.agents, m)
 	return m
 }
@@ -55,32 +45,12 @@ func (f *fleet) addAgent(t *testing.T, cluster string, configs []string, env ...
 // addGateway adds one that takes metrics as the configurations say, and sends them by remote write.
 func (f *fleet) addGateway(t *testing.T, configs []string, env ...string) *member {
 	t.Helper()
-	m := &member{backend: newBackend(t, f.front.url)}
-	m.configs = slices.Concat([]string{"../../configs/gateway.yaml"}, configs, []string{"../../configs/backends/remote-write.yaml"})
-	m.env = slices.Concat(ownEnv(t), remoteWrite.env(t, m.backend.url), env)
+	b := newBackend(t, f.front.url)
+	m := newMember(t, slices.Concat([]string{"../../configs/gateway.yaml"}, configs, []string{"../../configs/backends/remote-write.yaml"}),
+		slices.Concat(remoteWrite.env(t, b.url), env))
+	m.backend = b
 	f.gateways = append(f.gateways, m)
 	return m
-}
-
-// ownEnv is what every collector on a machine has to have for itself.
-func ownEnv(t *testing.T) []string {
-	t.Helper()
-	return []string{
-		"STORAGE_DIRECTORY=" + t.TempDir(),
-		"HEALTH_CHECK_PORT=" + labtest.FreePort(t), "TELEMETRY_METRICS_PORT=" + labtest.FreePort(t),
-		"PPROF_PORT=" + labtest.FreePort(t), "ZPAGES_PORT=" + labtest.FreePort(t),
-	}
-}
-
-func (m *member) start(t *testing.T) {
-	t.Helper()
-	m.startWith(t)
-}
-
-// startWith starts it with other values in its environment, this time.
-func (m *member) startWith(t *testing.T, env ...string) {
-	t.Helper()
-	m.collector = labtest.StartCollector(t, m.configs, append(slices.Clone(m.env), env...)...)
 }
 
 // pass lets time go by in which all agents scrape.

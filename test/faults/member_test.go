@@ -1,0 +1,53 @@
+//go:build e2e
+
+package faults
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+)
+
+// member is a collector that can be started several times, with the same files.
+type member struct {
+	storage   string
+	configs   []string
+	env       []string
+	collector *labtest.Collector
+	// recorder has what an agent of a fleet sent, backend what a gateway did.
+	recorder *recorder
+	backend  *backend
+}
+
+func newMember(t *testing.T, configs, env []string) *member {
+	t.Helper()
+	return &member{storage: t.TempDir(), configs: configs, env: append(slices.Clone(env),
+		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t),
+		"PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))}
+}
+
+func (m *member) start(t *testing.T) {
+	t.Helper()
+	m.startWith(t)
+}
+
+// startWith starts it with other values in its environment, this time.
+func (m *member) startWith(t *testing.T, env ...string) {
+	t.Helper()
+	m.collector = labtest.StartCollector(t, m.configs, slices.Concat(m.env, []string{"STORAGE_DIRECTORY=" + m.storage}, env)...)
+}
+
+// killAndStart ends it as kill -9 does, and starts it.
+func (m *member) killAndStart(t *testing.T) {
+	t.Helper()
+	m.collector.Kill()
+	m.start(t)
+}
+
+// stopAndStart ends it in order, and starts it.
+func (m *member) stopAndStart(t *testing.T) {
+	t.Helper()
+	m.collector.Stop(t)
+	m.start(t)
+}
