@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ import (
 // damagedSuffix ends the names of files that were set aside.
 const damagedSuffix = ".damaged"
 
+// ofStorage are the names that file_storage gives to its files, after the component that each is of. What else is in the directory is left alone.
+var ofStorage = regexp.MustCompile(`^(receiver|processor|exporter|extension|connector)_`)
+
 // queueStorage gives out the clients of another storage, each after it has put the queue in there in order.
 type queueStorage struct {
 	config *Config
@@ -35,25 +39,25 @@ var (
 )
 
 // Dependencies has the other storage start first.
-func (o *queueStorage) Dependencies() []component.ID { return []component.ID{o.config.Storage} }
+func (s *queueStorage) Dependencies() []component.ID { return []component.ID{s.config.Storage} }
 
-func (o *queueStorage) Start(ctx context.Context, host component.Host) error {
-	found, ok := host.GetExtensions()[o.config.Storage]
+func (s *queueStorage) Start(ctx context.Context, host component.Host) error {
+	found, ok := host.GetExtensions()[s.config.Storage]
 	if !ok {
-		return fmt.Errorf("storage: there is no extension %s", o.config.Storage)
+		return fmt.Errorf("storage: there is no extension %s", s.config.Storage)
 	}
-	if o.next, ok = found.(storage.Extension); !ok {
-		return fmt.Errorf("storage: the extension %s stores nothing", o.config.Storage)
+	if s.next, ok = found.(storage.Extension); !ok {
+		return fmt.Errorf("storage: the extension %s stores nothing", s.config.Storage)
 	}
-	return o.setAside(ctx)
+	return s.setAside(ctx)
 }
 
 // setAside renames the files that are damaged. Nobody has opened one yet: exporters and processors start after all extensions.
-func (o *queueStorage) setAside(ctx context.Context) error {
-	if o.config.Directory == "" {
+func (s *queueStorage) setAside(ctx context.Context) error {
+	if s.config.Directory == "" {
 		return nil
 	}
-	files, err := os.ReadDir(o.config.Directory)
+	files, err := os.ReadDir(s.config.Directory)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -61,13 +65,13 @@ func (o *queueStorage) setAside(ctx context.Context) error {
 		return fmt.Errorf("directory: %w", err)
 	}
 	for _, file := range files {
-		path := filepath.Join(o.config.Directory, file.Name())
-		if !file.Type().IsRegular() || strings.HasSuffix(path, damagedSuffix) {
+		path := filepath.Join(s.config.Directory, file.Name())
+		if !file.Type().IsRegular() || !ofStorage.MatchString(file.Name()) || strings.HasSuffix(path, damagedSuffix) {
 			continue
 		}
 		damaged, err := damage.Check(ctx, path)
 		if err != nil {
-			o.logger.Warn("Cannot tell whether a file of the storage is damaged", zap.String("file", path), zap.Error(err))
+			s.logger.Warn("Cannot tell whether a file of the storage is damaged", zap.String("file", path), zap.Error(err))
 		}
 		if damaged == "" {
 			continue
@@ -76,7 +80,7 @@ func (o *queueStorage) setAside(ctx context.Context) error {
 		if err := os.Rename(path, aside); err != nil {
 			return fmt.Errorf("directory: %s is damaged (%s), and cannot be set aside: %w", path, damaged, err)
 		}
-		o.logger.Error("A file of the storage is damaged, what was in it is not sent",
+		s.logger.Error("A file of the storage is damaged, what was in it is not sent",
 			zap.String("file", path), zap.String("damage", damaged), zap.String("set_aside_as", aside))
 	}
 	return nil
@@ -85,16 +89,16 @@ func (o *queueStorage) setAside(ctx context.Context) error {
 func (*queueStorage) Shutdown(context.Context) error { return nil }
 
 // GetClient is called by a queue when it starts, before it looks at what it has.
-func (o *queueStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
-	if o.next == nil {
+func (s *queueStorage) GetClient(ctx context.Context, kind component.Kind, id component.ID, name string) (storage.Client, error) {
+	if s.next == nil {
 		return nil, errors.New("the extension has not started")
 	}
-	client, err := o.next.GetClient(ctx, kind, id, name)
+	client, err := s.next.GetClient(ctx, kind, id, name)
 	if err != nil {
 		return nil, err
 	}
 	moved, err := rewind(ctx, client)
-	logger := o.logger.With(zap.Stringer("component", id))
+	logger := s.logger.With(zap.Stringer("component", id))
 	switch {
 	case err != nil:
 		// Out of order is better than not at all.

@@ -227,8 +227,12 @@ func TestAFileThatIsDamagedIsSetAside(t *testing.T) {
 	clear(content[len(content)/1024:])
 	require.NoError(t, os.WriteFile(files[0], content, 0o600))
 
+	other := filepath.Join(dir, "notes.txt")
+	require.NoError(t, os.WriteFile(other, []byte("not of the storage"), 0o600))
+
 	core, logs := observer.New(zap.ErrorLevel)
 	h := newHost(t, dir, zap.New(core))
+	require.FileExists(t, other, "what else is there is left alone")
 	require.Equal(t, 1, logs.FilterMessageSnippet("is damaged").FilterField(zap.String("file", files[0])).Len())
 	aside, err := filepath.Glob(files[0] + ".*" + damagedSuffix)
 	require.NoError(t, err)
