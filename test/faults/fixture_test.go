@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 // route is a way from a collector to Prometheus.
@@ -67,14 +68,15 @@ func newRig(t *testing.T, r route, prepare func(storage string)) *rig {
 	g.backend = newBackend(t, g.prometheus)
 	configs, env := r.configs, r.env(t, g.backend.url)
 	if r.gateway {
-		certFile, keyFile := certificate(t)
+		authority := pki.NewAuthority(t)
+		server := authority.Issue(t)
 		token, port := secret(t, "token", []byte("t0ken")), labtest.FreePort(t)
 		g.gateway = newMember(t, append([]string{"../../configs/gateway.yaml"}, configs...), append(env,
 			"OTLP_LISTEN_HOST=127.0.0.1", "OTLP_GRPC_PORT="+port, "OTLP_HTTP_PORT="+labtest.FreePort(t),
-			"TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile, "BEARER_TOKEN_FILE="+token))
+			"TLS_CERT_FILE="+server.CertFile, "TLS_KEY_FILE="+server.KeyFile, "BEARER_TOKEN_FILE="+token))
 		g.gateway.start(t)
 		configs = []string{"../../configs/backends/otlp-grpc.yaml", "../../configs/auth/otlp-grpc-bearer.yaml"}
-		env = []string{"OTLP_ENDPOINT=localhost:" + port, "OTLP_CA_FILE=" + certFile, "OTLP_TOKEN_FILE=" + token}
+		env = []string{"OTLP_ENDPOINT=localhost:" + port, "OTLP_CA_FILE=" + authority.File, "OTLP_TOKEN_FILE=" + token}
 	}
 	g.collector = newMember(t, slices.Concat([]string{"../../configs/sidecar.yaml"}, configs, []string{"testdata/recorder.yaml"}), slices.Concat(endpoints(t), env, []string{
 		"K8S_CLUSTER_NAME=faults", "CALICO_COLLECTION_INTERVAL=" + interval.String(), "RECORDER=" + g.recorder.url,

@@ -11,24 +11,26 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 // TestGatewaysLoseNothing has agents of two clusters send to two gateways. One is killed and comes back: its cluster waits in the agent, and does not move.
 func TestGatewaysLoseNothing(t *testing.T) {
 	t.Parallel()
 	f := newFleet(t, latePrometheus)
-	certFile, keyFile := certificate(t)
+	authority := pki.NewAuthority(t)
+	server := authority.Issue(t)
 	token := secret(t, "token", []byte("t0ken"))
 	var ports []any
 	for range 2 {
 		port := labtest.FreePort(t)
 		ports = append(ports, port)
 		f.addGateway(t, nil, "OTLP_LISTEN_HOST=127.0.0.1", "OTLP_GRPC_PORT="+port, "OTLP_HTTP_PORT="+labtest.FreePort(t),
-			"TLS_CERT_FILE="+certFile, "TLS_KEY_FILE="+keyFile, "BEARER_TOKEN_FILE="+token).start(t)
+			"TLS_CERT_FILE="+server.CertFile, "TLS_KEY_FILE="+server.KeyFile, "BEARER_TOKEN_FILE="+token).start(t)
 	}
 	start := func(cluster string) {
 		f.addAgent(t, cluster, []string{"../../configs/backends/gateways.yaml"},
-			fmt.Sprintf("GATEWAYS=[localhost:%s, localhost:%s]", ports...), "GATEWAYS_CA_FILE="+certFile, "GATEWAYS_TOKEN_FILE="+token).start(t)
+			fmt.Sprintf("GATEWAYS=[localhost:%s, localhost:%s]", ports...), "GATEWAYS_CA_FILE="+authority.File, "GATEWAYS_TOKEN_FILE="+token).start(t)
 	}
 	start("red")
 	// Which gateway a cluster is for follows from its name and their ports, so names are tried until there is one for the other gateway.

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 const (
@@ -100,14 +101,15 @@ func startBroker(t *testing.T, partitions string) (*forwarder, []string) {
 	t.Helper()
 	listen := "127.0.0.1:" + labtest.FreePort(t)
 	front := newForwarder(t, listen)
-	certFile, keyFile := certificate(t)
+	authority := pki.NewAuthority(t)
+	server := authority.Issue(t)
 	cmd := exec.Command(os.Getenv("LAB"), "kafka", "--listen", listen, "--advertise", front.address, "--topic", kafkaTopic, "--partitions", partitions,
-		"--cert", certFile, "--key", keyFile, "--user", "collectors", "--password", "pass: word")
+		"--cert", server.CertFile, "--key", server.KeyFile, "--user", "collectors", "--password", "pass: word")
 	var output labtest.Output
 	cmd.Stdout, cmd.Stderr = &output, &output
 	stop, _, err := labtest.Run(cmd)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, stop()) })
 	require.Eventually(t, func() bool { return output.Contains(front.address) }, patience, poll, "the broker listens")
-	return front, []string{"KAFKA_BROKERS=[\"" + front.address + "\"]", "KAFKA_TOPIC=" + kafkaTopic, "KAFKA_CA_FILE=" + certFile, kafkaAuth}
+	return front, []string{"KAFKA_BROKERS=[\"" + front.address + "\"]", "KAFKA_TOPIC=" + kafkaTopic, "KAFKA_CA_FILE=" + authority.File, kafkaAuth}
 }

@@ -17,17 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 // backend takes OTLP over HTTP and TLS. It also is an authorization server, at /token, and a backend for remote write that only looks at who writes.
 type backend struct {
 	url       string
-	authority *authority
+	authority *pki.Authority
 	// client and secret are what it gives the access token for, and takes remote write from.
 	client, secret, accessToken string
 
 	mu             sync.Mutex
-	identity       identity
+	identity       pki.Identity
 	values         map[series][]float64
 	authorizations map[string]bool // by path and header
 }
@@ -36,9 +38,9 @@ type backend struct {
 type series struct{ name, instance string }
 
 // newBackend starts a backend, which ends with the test.
-func newBackend(t *testing.T, a *authority) *backend {
+func newBackend(t *testing.T, a *pki.Authority) *backend {
 	t.Helper()
-	b := &backend{authority: a, identity: a.issue(t), values: map[series][]float64{}, authorizations: map[string]bool{}}
+	b := &backend{authority: a, identity: a.Issue(t), values: map[series][]float64{}, authorizations: map[string]bool{}}
 	server := httptest.NewUnstartedServer(b)
 	server.EnableHTTP2 = true
 	server.Config.ErrorLog = quiet
@@ -55,11 +57,11 @@ func newBackend(t *testing.T, a *authority) *backend {
 
 // env is what configs/backends/otlp-http.yaml needs to send to it.
 func (b *backend) env() []string {
-	return []string{"OTLP_HTTP_ENDPOINT=" + b.url, "OTLP_HTTP_CA_FILE=" + b.authority.file}
+	return []string{"OTLP_HTTP_ENDPOINT=" + b.url, "OTLP_HTTP_CA_FILE=" + b.authority.File}
 }
 
 // show changes the certificate that it shows to those who connect from now on.
-func (b *backend) show(id identity) {
+func (b *backend) show(id pki.Identity) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.identity = id

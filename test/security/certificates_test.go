@@ -17,31 +17,33 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 func TestWithClientCAsWhoHasNoCertificateIsRefused(t *testing.T) {
 	t.Parallel()
-	clients, others := newAuthority(t), newAuthority(t)
-	g := newGateway(t, nil, "TLS_CLIENT_CA_FILE="+clients.file)
+	clients, others := pki.NewAuthority(t), pki.NewAuthority(t)
+	g := newGateway(t, nil, "TLS_CLIENT_CA_FILE="+clients.File)
 	for _, test := range []struct {
 		name string
-		show []identity
+		show []pki.Identity
 	}{
 		{"no certificate", nil},
-		{"an expired certificate", []identity{clients.issueExpired(t)}},
-		{"a certificate of another authority", []identity{others.issue(t)}},
+		{"an expired certificate", []pki.Identity{clients.IssueExpired(t)}},
+		{"a certificate of another authority", []pki.Identity{others.Issue(t)}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			config := g.authority.trust(test.show...)
+			config := g.authority.Trust(test.show...)
 			require.Equal(t, codes.Unavailable, status.Code(g.export(t, config, g.authorization(), "refused")))
 			_, _, err := g.post(t, config, encoded(t, "refused"), "Authorization", g.authorization())
 			require.Error(t, err) // the alert, or a connection that is closed already
 		})
 	}
-	member := clients.issue(t)
+	member := clients.Issue(t)
 	t.Run("a certificate without the token", func(t *testing.T) {
-		require.Equal(t, codes.Unauthenticated, status.Code(g.export(t, g.authority.trust(member), "", "refused")))
-		code, _, err := g.post(t, g.authority.trust(member), encoded(t, "refused"))
+		require.Equal(t, codes.Unauthenticated, status.Code(g.export(t, g.authority.Trust(member), "", "refused")))
+		code, _, err := g.post(t, g.authority.Trust(member), encoded(t, "refused"))
 		require.NoError(t, err)
 		require.Equal(t, http.StatusUnauthorized, code)
 	})
@@ -49,13 +51,13 @@ func TestWithClientCAsWhoHasNoCertificateIsRefused(t *testing.T) {
 	require.Empty(t, g.backend.got("refused"))
 
 	// The authorities are read again when they change.
-	replaced, err := os.ReadFile(others.file)
+	replaced, err := os.ReadFile(others.File)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(clients.file, replaced, 0o600))
+	require.NoError(t, os.WriteFile(clients.File, replaced, 0o600))
 	require.Eventually(t, func() bool {
-		return g.export(t, g.authority.trust(member), g.authorization(), "former") != nil
+		return g.export(t, g.authority.Trust(member), g.authorization(), "former") != nil
 	}, patience, poll, "clients of the former authority are refused")
-	g.serves(t, "of_the_new_authority", others.issue(t))
+	g.serves(t, "of_the_new_authority", others.Issue(t))
 }
 
 func TestPlaintextIsRefused(t *testing.T) {
@@ -71,7 +73,7 @@ func TestPlaintextIsRefused(t *testing.T) {
 	defer response.Body.Close()
 	require.Equal(t, http.StatusBadRequest, response.StatusCode)
 	for _, address := range []string{g.grpc, g.http} {
-		old := g.authority.trust()
+		old := g.authority.Trust()
 		old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 		_, err := (&tls.Dialer{Config: old}).DialContext(t.Context(), "tcp", address)
 		require.ErrorContains(t, err, "protocol version not supported")
@@ -82,15 +84,15 @@ func TestPlaintextIsRefused(t *testing.T) {
 
 func TestAnAgentSendsNothingToAServerThatIsNotWhoItSays(t *testing.T) {
 	t.Parallel()
-	a, others := newAuthority(t), newAuthority(t)
+	a, others := pki.NewAuthority(t), pki.NewAuthority(t)
 	for _, test := range []struct {
 		name string
-		show identity
+		show pki.Identity
 		says string
 	}{
-		{"expired", a.issueExpired(t), "certificate has expired or is not yet valid"},
-		{"another authority", others.issue(t), "certificate signed by unknown authority"},
-		{"another name", a.issueFor(t, "gateway.example.com", time.Now().Add(time.Hour)), "cannot validate certificate for 127.0.0.1"},
+		{"expired", a.IssueExpired(t), "certificate has expired or is not yet valid"},
+		{"another authority", others.Issue(t), "certificate signed by unknown authority"},
+		{"another name", a.IssueFor(t, "gateway.example.com", time.Now().Add(time.Hour)), "cannot validate certificate for 127.0.0.1"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -102,7 +104,7 @@ func TestAnAgentSendsNothingToAServerThatIsNotWhoItSays(t *testing.T) {
 			require.Eventually(t, func() bool { return agent.Contains(test.says) }, patience, poll, "the log says why")
 			require.Eventually(t, func() bool { return e.scrapes() >= 3 }, patience, poll, "scrapes go on")
 			require.Empty(t, b.got(scrapesMetric))
-			b.show(a.issue(t))
+			b.show(a.Issue(t))
 			requireAll(t, e, b)
 		})
 	}
@@ -111,11 +113,11 @@ func TestAnAgentSendsNothingToAServerThatIsNotWhoItSays(t *testing.T) {
 func TestAnAgentKeepsItsDataWhileTheGatewaysCertificateIsExpired(t *testing.T) {
 	t.Parallel()
 	g := prepareGateway(t, nil)
-	expired := g.authority.issueExpired(t)
-	g.start(t, "TLS_CERT_FILE="+expired.certFile, "TLS_KEY_FILE="+expired.keyFile)
+	expired := g.authority.IssueExpired(t)
+	g.start(t, "TLS_CERT_FILE="+expired.CertFile, "TLS_KEY_FILE="+expired.KeyFile)
 	e := newEndpoint(t)
 	agent := startCollector(t, []string{"sidecar.yaml", "backends/otlp-grpc.yaml", "auth/otlp-grpc-bearer.yaml"},
-		"TYPHA_ENDPOINTS=["+e.url+"]", "OTLP_ENDPOINT="+g.grpc, "OTLP_CA_FILE="+g.authority.file, "OTLP_TOKEN_FILE="+secretFile(t, g.token))
+		"TYPHA_ENDPOINTS=["+e.url+"]", "OTLP_ENDPOINT="+g.grpc, "OTLP_CA_FILE="+g.authority.File, "OTLP_TOKEN_FILE="+secretFile(t, g.token))
 	require.Eventually(t, func() bool { return agent.Contains("certificate has expired or is not yet valid") }, patience, poll, "the log says why")
 	require.Eventually(t, func() bool { return e.scrapes() >= 3 }, patience, poll, "scrapes go on")
 	require.Empty(t, g.backend.got(scrapesMetric))
@@ -135,9 +137,9 @@ func requireAll(t *testing.T, e *endpoint, b *backend) {
 }
 
 // dialTLS opens a connection of HTTP/1.1 to an address, which ends with the test.
-func dialTLS(t *testing.T, address string, a *authority) net.Conn {
+func dialTLS(t *testing.T, address string, a *pki.Authority) net.Conn {
 	t.Helper()
-	config := a.trust()
+	config := a.Trust()
 	config.NextProtos = []string{"http/1.1"}
 	connection, err := (&tls.Dialer{Config: config}).DialContext(t.Context(), "tcp", address)
 	require.NoError(t, err)

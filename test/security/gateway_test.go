@@ -19,14 +19,16 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 // gateway is a distribution that runs with configs/gateway.yaml in front of a backend.
 type gateway struct {
 	*collector
-	authority *authority
+	authority *pki.Authority
 	backend   *backend
-	identity  identity
+	identity  pki.Identity
 	// grpc and http are where it takes OTLP.
 	grpc, http string
 	token      string
@@ -46,15 +48,15 @@ func newGateway(t *testing.T, files []string, env ...string) *gateway {
 // prepareGateway is one that is not started yet.
 func prepareGateway(t *testing.T, files []string, env ...string) *gateway {
 	t.Helper()
-	g := &gateway{authority: newAuthority(t), token: "t0ken-of-the-agents"}
+	g := &gateway{authority: pki.NewAuthority(t), token: "t0ken-of-the-agents"}
 	g.backend = newBackend(t, g.authority)
-	g.identity = g.authority.issue(t)
+	g.identity = g.authority.Issue(t)
 	grpcPort, httpPort := freePort(t), freePort(t)
 	g.grpc, g.http = "localhost:"+grpcPort, "localhost:"+httpPort
 	g.files = append([]string{"gateway.yaml", "backends/otlp-http.yaml"}, files...)
 	g.env = slices.Concat(g.backend.env(), []string{
 		"OTLP_GRPC_PORT=" + grpcPort, "OTLP_HTTP_PORT=" + httpPort,
-		"TLS_CERT_FILE=" + g.identity.certFile, "TLS_KEY_FILE=" + g.identity.keyFile,
+		"TLS_CERT_FILE=" + g.identity.CertFile, "TLS_KEY_FILE=" + g.identity.KeyFile,
 		"BEARER_TOKEN_FILE=" + secretFile(t, g.token),
 	}, env)
 	return g
@@ -104,11 +106,11 @@ func (g *gateway) export(t *testing.T, config *tls.Config, authorization, name s
 }
 
 // serves says that the gateway takes what one with the token sends, and passes it on.
-func (g *gateway) serves(t *testing.T, name string, show ...identity) {
+func (g *gateway) serves(t *testing.T, name string, show ...pki.Identity) {
 	t.Helper()
 	g.goesOn(t)
-	require.NoError(t, g.export(t, g.authority.trust(show...), g.authorization(), name+"_grpc"))
-	status, answer, err := g.post(t, g.authority.trust(show...), encoded(t, name+"_http"), "Authorization", g.authorization())
+	require.NoError(t, g.export(t, g.authority.Trust(show...), g.authorization(), name+"_grpc"))
+	status, answer, err := g.post(t, g.authority.Trust(show...), encoded(t, name+"_http"), "Authorization", g.authorization())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, status, answer)
 	g.backend.await(t, name+"_grpc")

@@ -17,6 +17,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 // podIP is an address of this machine that is not the one of localhost.
@@ -33,13 +35,13 @@ func TestNothingListensBeyondLoopbackUnlessAsked(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				hop, grpcPort, httpPort := freePort(t), freePort(t), freePort(t)
-				id := newAuthority(t).issue(t)
+				id := pki.NewAuthority(t).Issue(t)
 				env := []string{
 					"KUBECONFIG=" + kubeconfig(t), "CALICO_AUTH_TYPE=kubeConfig", "K8S_NODE_NAME=node-1",
 					"TYPHA_ENDPOINTS=[" + newEndpoint(t).url + "]",
 					"REMOTE_WRITE_HOP=localhost:" + hop,
 					"OTLP_GRPC_PORT=" + grpcPort, "OTLP_HTTP_PORT=" + httpPort,
-					"TLS_CERT_FILE=" + id.certFile, "TLS_KEY_FILE=" + id.keyFile, "BEARER_TOKEN_FILE=" + secretFile(t, "token"),
+					"TLS_CERT_FILE=" + id.CertFile, "TLS_KEY_FILE=" + id.KeyFile, "BEARER_TOKEN_FILE=" + secretFile(t, "token"),
 				}
 				pod := "127.0.0.1"
 				if asked {

@@ -49,7 +49,7 @@ func TestMalformedRequestsAreRefusedAndTheGatewayGoesOn(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			headers := append([]string{"Authorization", g.authorization()}, test.headers...)
-			code, answer, err := g.post(t, g.authority.trust(), bytes.NewReader(test.body), headers...)
+			code, answer, err := g.post(t, g.authority.Trust(), bytes.NewReader(test.body), headers...)
 			require.NoError(t, err)
 			require.Equal(t, test.want, code, answer)
 		})
@@ -69,10 +69,10 @@ func TestNestedRequestsAreSurvived(t *testing.T) {
 	// Decoding takes a level of the stack for each. Over gRPC it comes before the token is looked at, so no token is needed to try.
 	err := g.invoke(t, nested(maxMessage-1024))
 	require.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
-	code, _, err := g.post(t, g.authority.trust(), bytes.NewReader(nested(maxMessage-1024)))
+	code, _, err := g.post(t, g.authority.Trust(), bytes.NewReader(nested(maxMessage-1024)))
 	require.NoError(t, err)
 	require.Equal(t, http.StatusUnauthorized, code)
-	code, _, err = g.post(t, g.authority.trust(), bytes.NewReader(nested(maxMessage-1024)), "Authorization", g.authorization())
+	code, _, err = g.post(t, g.authority.Trust(), bytes.NewReader(nested(maxMessage-1024)), "Authorization", g.authorization())
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, code)
 	_, peak := g.Memory(t)
@@ -107,7 +107,7 @@ func (g *gateway) invoke(t *testing.T, message []byte, options ...grpc.CallOptio
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	connection, err := grpc.NewClient("dns:///"+g.grpc, grpc.WithTransportCredentials(credentials.NewTLS(g.authority.trust())))
+	connection, err := grpc.NewClient("dns:///"+g.grpc, grpc.WithTransportCredentials(credentials.NewTLS(g.authority.Trust())))
 	require.NoError(t, err)
 	defer func() { _ = connection.Close() }()
 	return connection.Invoke(ctx, exportMethod, message, new([]byte), append(options, grpc.ForceCodec(raw{}))...)

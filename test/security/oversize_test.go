@@ -41,7 +41,7 @@ func TestOversizeRequestsAreRefusedWithinBounds(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for range 3 {
-				code, answer, err := g.post(t, g.authority.trust(), bytes.NewReader(test.body),
+				code, answer, err := g.post(t, g.authority.Trust(), bytes.NewReader(test.body),
 					"Authorization", g.authorization(), "Content-Encoding", test.encoding)
 				require.NoError(t, err)
 				require.Equal(t, http.StatusBadRequest, code, answer)
@@ -75,7 +75,7 @@ func TestWhatIsKeptOfRequestsWithoutATokenIsBounded(t *testing.T) {
 	const streams = 30
 	ctx, cancel := context.WithCancel(t.Context())
 	t.Cleanup(cancel)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: g.authority.trust(), ForceAttemptHTTP2: true}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: g.authority.Trust(), ForceAttemptHTTP2: true}}
 	sent := make(chan struct{}, streams)
 	for range streams {
 		// All of a message but the last byte, for which the gateway waits.
@@ -110,7 +110,7 @@ func TestAWindowOfZstdOverGRPCIsSurvived(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, nil)
 	before, _ := g.Memory(t)
-	client := &http.Client{Transport: &http.Transport{TLSClientConfig: g.authority.trust(), ForceAttemptHTTP2: true}}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: g.authority.Trust(), ForceAttemptHTTP2: true}}
 	defer client.CloseIdleConnections()
 	for range 5 {
 		message := zstdBomb()

@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 func TestAHostileEndpointIsDownAndOthersAreScrapedOn(t *testing.T) {
@@ -62,7 +64,7 @@ func TestAHostileEndpointIsDownAndOthersAreScrapedOn(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			hostile, good := serveEndpoint(t, test.answer), newEndpoint(t)
-			b := newBackend(t, newAuthority(t))
+			b := newBackend(t, pki.NewAuthority(t))
 			c := startCollector(t, []string{"sidecar.yaml", "backends/otlp-http.yaml", "yaml:receivers::calico::timeout: 1s"},
 				append(b.env(), "TYPHA_ENDPOINTS=["+hostile.url+", "+good.url+"]")...)
 			before, _ := c.Memory(t)
@@ -93,7 +95,7 @@ ipam_allocations_in_use{ippool="b",node="n"} -1
 ipam_allocations_in_use{ippool="c",node="n"} 1e309
 `)
 	})
-	b := newBackend(t, newAuthority(t))
+	b := newBackend(t, pki.NewAuthority(t))
 	c := startCollector(t, []string{"sidecar.yaml", "backends/otlp-http.yaml"},
 		append(b.env(), "KUBE_CONTROLLERS_ENDPOINTS=["+strange.url+"]")...)
 	require.Eventually(t, func() bool { return len(b.got("up", strange.address)) >= 3 }, patience, poll)

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 const (
@@ -43,7 +45,7 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 			start: func(t *testing.T) (*backend, *gateway, []string, []string) {
 				g := newGateway(t, verbose)
 				return g.backend, g, []string{"backends/otlp-grpc.yaml", "auth/otlp-grpc-bearer.yaml"},
-					[]string{"OTLP_ENDPOINT=" + g.grpc, "OTLP_CA_FILE=" + g.authority.file}
+					[]string{"OTLP_ENDPOINT=" + g.grpc, "OTLP_CA_FILE=" + g.authority.File}
 			},
 			delivered: func(b *backend) bool { return len(b.got(scrapesMetric)) > 0 },
 		},
@@ -54,27 +56,27 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 				g := newGateway(t, append([]string{"auth/gateway-basic.yaml"}, verbose...),
 					"BEARER_TOKEN_FILE="+t.TempDir()+"/none", "HTPASSWD_FILE="+secretFile(t, user+":{SHA}"+base64.StdEncoding.EncodeToString(hash[:])))
 				return g.backend, g, []string{"backends/otlp-grpc.yaml", "auth/otlp-grpc-basic.yaml"},
-					[]string{"OTLP_ENDPOINT=" + g.grpc, "OTLP_CA_FILE=" + g.authority.file, "OTLP_USERNAME=" + user}
+					[]string{"OTLP_ENDPOINT=" + g.grpc, "OTLP_CA_FILE=" + g.authority.File, "OTLP_USERNAME=" + user}
 			},
 			delivered: func(b *backend) bool { return len(b.got(scrapesMetric)) > 0 },
 		},
 		{
 			name: "otlp-http-oauth2.yaml", file: "OAUTH2_CLIENT_SECRET_FILE", secret: password, shown: []string{basic, "acce55-token"}, refusal: "invalid_client",
 			start: func(t *testing.T) (*backend, *gateway, []string, []string) {
-				b := newBackend(t, newAuthority(t))
+				b := newBackend(t, pki.NewAuthority(t))
 				b.client, b.secret, b.accessToken = user, password, "acce55-token"
 				return b, nil, []string{"backends/otlp-http.yaml", "auth/otlp-http-oauth2.yaml"}, append(b.env(),
-					"OAUTH2_TOKEN_URL="+b.url+"/token", "OAUTH2_CA_FILE="+b.authority.file, "OAUTH2_CLIENT_ID="+user, "OAUTH2_SCOPES=[metrics.write]")
+					"OAUTH2_TOKEN_URL="+b.url+"/token", "OAUTH2_CA_FILE="+b.authority.File, "OAUTH2_CLIENT_ID="+user, "OAUTH2_SCOPES=[metrics.write]")
 			},
 			delivered: func(b *backend) bool { return b.authorized("/v1/metrics", "Bearer acce55-token") },
 		},
 		{
 			name: "remote-write-basic.yaml", file: "REMOTE_WRITE_PASSWORD_FILE", secret: password, shown: []string{basic}, refusal: "401",
 			start: func(t *testing.T) (*backend, *gateway, []string, []string) {
-				b := newBackend(t, newAuthority(t))
+				b := newBackend(t, pki.NewAuthority(t))
 				b.client, b.secret = user, password
 				return b, nil, []string{"backends/remote-write.yaml", "auth/remote-write-basic.yaml"}, []string{
-					"REMOTE_WRITE_ENDPOINT=" + b.url + "/api/v1/write", "REMOTE_WRITE_CA_FILE=" + b.authority.file,
+					"REMOTE_WRITE_ENDPOINT=" + b.url + "/api/v1/write", "REMOTE_WRITE_CA_FILE=" + b.authority.File,
 					"REMOTE_WRITE_USERNAME=" + user, "REMOTE_WRITE_HOP=127.0.0.1:" + freePort(t),
 				}
 			},

@@ -97,7 +97,7 @@ func drip(t *testing.T, connection net.Conn, send bool, limit time.Duration) str
 func TestASlowMessageOverGRPCEndsWithItsConnection(t *testing.T) {
 	t.Parallel()
 	g := newGateway(t, []string{"yaml:receivers::otlp::protocols::grpc::keepalive::server_parameters: {max_connection_age: 3s, max_connection_age_grace: 2s}"})
-	transport := &http.Transport{TLSClientConfig: g.authority.trust(), ForceAttemptHTTP2: true}
+	transport := &http.Transport{TLSClientConfig: g.authority.Trust(), ForceAttemptHTTP2: true}
 	defer transport.CloseIdleConnections()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second+slack)
 	defer cancel()

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
 func TestWhoHasNotTheTokenIsRefused(t *testing.T) {
@@ -27,14 +29,14 @@ func TestWhoHasNotTheTokenIsRefused(t *testing.T) {
 		{"the token of another scheme", "Basic " + g.token},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			err := g.export(t, g.authority.trust(), test.authorization, "refused")
+			err := g.export(t, g.authority.Trust(), test.authorization, "refused")
 			require.Equal(t, codes.Unauthenticated, status.Code(err), "%v", err)
 			require.NotContains(t, err.Error(), g.token)
 			var headers []string
 			if test.authorization != "" {
 				headers = []string{"Authorization", test.authorization}
 			}
-			code, answer, err := g.post(t, g.authority.trust(), encoded(t, "refused"), headers...)
+			code, answer, err := g.post(t, g.authority.Trust(), encoded(t, "refused"), headers...)
 			require.NoError(t, err)
 			require.Equal(t, http.StatusUnauthorized, code)
 			require.NotContains(t, answer, g.token)
@@ -50,15 +52,15 @@ func TestATokenIsReplacedWithoutARestart(t *testing.T) {
 	file := secretFile(t, "old # a comment\nnew")
 	g := newGateway(t, nil, "BEARER_TOKEN_FILE="+file)
 	for _, token := range []string{"old", "new"} { // both, while agents go over to the new one
-		require.NoError(t, g.export(t, g.authority.trust(), "Bearer "+token, "accepted"))
+		require.NoError(t, g.export(t, g.authority.Trust(), "Bearer "+token, "accepted"))
 	}
 	next := secretFile(t, "new")
 	require.NoError(t, os.Rename(next, file)) // as it is replaced at once, not written to
 	require.Eventually(t, func() bool {
-		err := g.export(t, g.authority.trust(), "Bearer old", "refused")
+		err := g.export(t, g.authority.Trust(), "Bearer old", "refused")
 		return status.Code(err) == codes.Unauthenticated
 	}, patience, poll, "the old token is refused")
-	require.NoError(t, g.export(t, g.authority.trust(), "Bearer new", "accepted"))
+	require.NoError(t, g.export(t, g.authority.Trust(), "Bearer new", "accepted"))
 }
 
 func TestAGatewayWithoutATokenDoesNotStart(t *testing.T) {
@@ -68,12 +70,12 @@ func TestAGatewayWithoutATokenDoesNotStart(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			id := newAuthority(t).issue(t)
+			id := pki.NewAuthority(t).Issue(t)
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Getenv("COLLECTOR"), "--config", configs+"gateway.yaml", "--config", configs+"backends/otlp-http.yaml")
 			cmd.Env = append(os.Environ(), "BEARER_TOKEN_FILE="+file, "STORAGE_DIRECTORY="+t.TempDir(),
-				"TLS_CERT_FILE="+id.certFile, "TLS_KEY_FILE="+id.keyFile, "OTLP_GRPC_PORT="+freePort(t), "OTLP_HTTP_PORT="+freePort(t),
+				"TLS_CERT_FILE="+id.CertFile, "TLS_KEY_FILE="+id.KeyFile, "OTLP_GRPC_PORT="+freePort(t), "OTLP_HTTP_PORT="+freePort(t),
 				"HEALTH_CHECK_PORT="+freePort(t), "TELEMETRY_METRICS_PORT="+freePort(t), "PPROF_PORT="+freePort(t), "ZPAGES_PORT="+freePort(t))
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err)

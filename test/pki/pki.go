@@ -1,6 +1,5 @@
-//go:build e2e
-
-package security
+// Package pki makes authorities and certificates for tests.
+package pki
 
 import (
 	"crypto/ecdsa"
@@ -20,21 +19,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// authority signs certificates.
-type authority struct {
+// Authority signs certificates.
+type Authority struct {
 	certificate *x509.Certificate
 	key         *ecdsa.PrivateKey
-	// file has its certificate.
-	file string
+	// File has its certificate.
+	File string
 }
 
-// identity is a certificate with its key, and the files of both.
-type identity struct {
+// Identity is a certificate with its key, and the files of both.
+type Identity struct {
 	tls.Certificate
-	certFile, keyFile string
+	CertFile, KeyFile string
 }
 
-func newAuthority(t *testing.T) *authority {
+// NewAuthority makes one that ends an hour from now.
+func NewAuthority(t *testing.T) *Authority {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -47,25 +47,25 @@ func newAuthority(t *testing.T) *authority {
 	require.NoError(t, err)
 	certificate, err := x509.ParseCertificate(der)
 	require.NoError(t, err)
-	a := &authority{certificate: certificate, key: key, file: filepath.Join(t.TempDir(), "ca.crt")}
-	writePEM(t, a.file, "CERTIFICATE", der)
+	a := &Authority{certificate: certificate, key: key, File: filepath.Join(t.TempDir(), "ca.crt")}
+	writePEM(t, a.File, "CERTIFICATE", der)
 	return a
 }
 
-// issue signs a certificate for this machine, as a server and as a client.
-func (a *authority) issue(t *testing.T) identity {
+// Issue signs a certificate for this machine, as a server and as a client.
+func (a *Authority) Issue(t *testing.T) Identity {
 	t.Helper()
-	return a.issueFor(t, "localhost", time.Now().Add(time.Hour))
+	return a.IssueFor(t, "localhost", time.Now().Add(time.Hour))
 }
 
-// issueExpired signs one that ended an hour ago.
-func (a *authority) issueExpired(t *testing.T) identity {
+// IssueExpired signs one that ended an hour ago.
+func (a *Authority) IssueExpired(t *testing.T) Identity {
 	t.Helper()
-	return a.issueFor(t, "localhost", time.Now().Add(-time.Hour))
+	return a.IssueFor(t, "localhost", time.Now().Add(-time.Hour))
 }
 
-// issueFor signs a certificate for a host and, if that is this machine, its address, which ends then.
-func (a *authority) issueFor(t *testing.T, host string, ends time.Time) identity {
+// IssueFor signs a certificate for a host and, if that is this machine, its address, which ends then.
+func (a *Authority) IssueFor(t *testing.T, host string, ends time.Time) Identity {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
@@ -82,16 +82,16 @@ func (a *authority) issueFor(t *testing.T, host string, ends time.Time) identity
 	keyDER, err := x509.MarshalECPrivateKey(key)
 	require.NoError(t, err)
 	dir := t.TempDir()
-	id := identity{certFile: filepath.Join(dir, "tls.crt"), keyFile: filepath.Join(dir, "tls.key")}
-	writePEM(t, id.certFile, "CERTIFICATE", der)
-	writePEM(t, id.keyFile, "EC PRIVATE KEY", keyDER)
-	id.Certificate, err = tls.LoadX509KeyPair(id.certFile, id.keyFile)
+	id := Identity{CertFile: filepath.Join(dir, "tls.crt"), KeyFile: filepath.Join(dir, "tls.key")}
+	writePEM(t, id.CertFile, "CERTIFICATE", der)
+	writePEM(t, id.KeyFile, "EC PRIVATE KEY", keyDER)
+	id.Certificate, err = tls.LoadX509KeyPair(id.CertFile, id.KeyFile)
 	require.NoError(t, err)
 	return id
 }
 
-// trust is the configuration of a client that trusts the authority, and shows certificates if there are any.
-func (a *authority) trust(show ...identity) *tls.Config {
+// Trust is the configuration of a client that trusts the authority, and shows certificates if there are any.
+func (a *Authority) Trust(show ...Identity) *tls.Config {
 	config := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "localhost", MinVersion: tls.VersionTLS12}
 	config.RootCAs.AddCert(a.certificate)
 	for _, id := range show {
