@@ -92,7 +92,13 @@ func startCollector(t *testing.T, c collector) *labtest.Collector {
 
 func prometheus(t *testing.T) promv1.API {
 	t.Helper()
-	client, err := api.NewClient(api.Config{Address: lab.PrometheusURL})
+	return apiOf(t, lab.PrometheusURL)
+}
+
+// apiOf asks the Prometheus at an address.
+func apiOf(t *testing.T, address string) promv1.API {
+	t.Helper()
+	client, err := api.NewClient(api.Config{Address: address})
 	require.NoError(t, err)
 	return promv1.NewAPI(client)
 }

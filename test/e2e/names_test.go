@@ -9,14 +9,12 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/assert"
@@ -114,13 +112,6 @@ func otlpSettings(t *testing.T) string {
 	return "otlp:\n" + strings.ReplaceAll(settings, "\n#   ", "\n") + "\n"
 }
 
-func apiOf(t *testing.T, address string) promv1.API {
-	t.Helper()
-	client, err := api.NewClient(api.Config{Address: address})
-	require.NoError(t, err)
-	return promv1.NewAPI(client)
-}
-
 // route is a way to a Prometheus.
 type route struct {
 	name string
@@ -133,10 +124,9 @@ type route struct {
 func startRoutes(t *testing.T, cluster string, configs []string) []route {
 	t.Helper()
 	remoteWrite, otlp, behind := labtest.StartPrometheus(t, ""), labtest.StartPrometheus(t, otlpSettings(t)), labtest.StartPrometheus(t, "")
-	port, token := labtest.FreePort(t), filepath.Join(t.TempDir(), "token")
-	require.NoError(t, os.WriteFile(token, []byte("unused"), 0o600))
-	labtest.StartCollector(t, []string{"../../configs/gateway.yaml", "../../configs/backends/remote-write.yaml", "testdata/names-gateway.yaml"},
-		"STORAGE_DIRECTORY="+t.TempDir(), "OTLP_GRPC_PORT="+port, "BEARER_TOKEN_FILE="+token,
+	port := labtest.FreePort(t)
+	labtest.StartCollector(t, []string{"../../configs/gateway.yaml", "../../configs/backends/remote-write.yaml", "testdata/gateway.yaml"},
+		"STORAGE_DIRECTORY="+t.TempDir(), "OTLP_GRPC_PORT="+port,
 		"REMOTE_WRITE_ENDPOINT="+behind+"/api/v1/write", "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t),
 		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t),
 		"PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))

@@ -32,7 +32,7 @@ type manner struct {
 	reset bool
 	// silent reads requests and never answers, like a host that lost its power.
 	silent bool
-	// refuses are the names of the metrics that it does not take: it takes the others of a request, and answers 400 as Prometheus does.
+	// refuses is the name of a metric that it does not take: it takes the others of a request, and answers 400.
 	refuses string
 }
 

@@ -54,18 +54,16 @@ otlp:
 
 // rig is a collector between the lab and a Prometheus of its own, or a collector and a gateway.
 type rig struct {
-	prometheus string
-	backend    *backend
-	recorder   *recorder
-	collector  *member
-	gateway    *member
+	backend   *backend
+	recorder  *recorder
+	collector *member
+	gateway   *member
 }
 
 // newRig starts the collectors, and waits until samples arrive. The directory of the one that scrapes can be prepared before.
 func newRig(t *testing.T, r route, prepare func(storage string)) *rig {
 	t.Helper()
-	g := &rig{prometheus: labtest.StartPrometheus(t, prometheusConfig), recorder: newRecorder(t)}
-	g.backend = newBackend(t, g.prometheus)
+	g := &rig{backend: newBackend(t, labtest.StartPrometheus(t, prometheusConfig)), recorder: newRecorder(t)}
 	configs, env := r.configs, r.env(t, g.backend.url)
 	if r.gateway {
 		authority := pki.NewAuthority(t)
@@ -97,18 +95,25 @@ func (g *rig) pass(t *testing.T, d time.Duration) {
 // settle waits until all that was given up to now has been taken, for so long at most, and counts what Prometheus has of it.
 func (g *rig) settle(t *testing.T, fault, route string, healed time.Time, atMost time.Duration) (r row, lost []sample) {
 	t.Helper()
-	given := g.recorder.given.until(time.Now().UnixMilli())
+	r, lost = settle(t, g.recorder.given.until(time.Now().UnixMilli()), g.backend, healed, atMost)
+	r.fault, r.route = fault, route
+	return r, lost
+}
+
+// settle waits until a backend has taken what was given, for so long at most, and counts what its Prometheus has of it.
+func settle(t *testing.T, given *samples, b *backend, healed time.Time, atMost time.Duration) (r row, lost []sample) {
+	t.Helper()
 	recovered := healed
 	for deadline := time.Now().Add(atMost); time.Now().Before(deadline); <-time.After(poll) {
 		recovered = time.Now()
-		if len(given.missing(g.backend.taken)) == 0 {
+		if len(given.missing(b.taken)) == 0 {
 			break
 		}
 	}
-	all, err := held(t.Context(), g.prometheus)
+	all, err := held(t.Context(), b.prometheus)
 	require.NoError(t, err)
 	lost = given.missing(all)
-	r = row{fault: fault, route: route, sent: given.len(), received: given.len() - len(lost), lost: len(lost), recovery: recovered.Sub(healed)}
-	r.duplicated, r.disordered = g.backend.taken.faults()
+	r = row{sent: given.len(), received: given.len() - len(lost), lost: len(lost), recovery: recovered.Sub(healed)}
+	r.duplicated, r.disordered = b.taken.faults()
 	return r, lost
 }

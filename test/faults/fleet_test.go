@@ -16,7 +16,6 @@ import (
 
 // fleet are agents of several clusters, and gateways in front of one Prometheus.
 type fleet struct {
-	prometheus string
 	// front is what all gateways send to: it sees what Prometheus is given, in the order that it is given it.
 	front    *backend
 	agents   []*member
@@ -25,9 +24,7 @@ type fleet struct {
 
 func newFleet(t *testing.T, prometheusConfig string) *fleet {
 	t.Helper()
-	f := &fleet{prometheus: labtest.StartPrometheus(t, prometheusConfig)}
-	f.front = newBackend(t, f.prometheus)
-	return f
+	return &fleet{front: newBackend(t, labtest.StartPrometheus(t, prometheusConfig))}
 }
 
 // addAgent adds one that observes a cluster; both are the lab, under two names.
@@ -79,9 +76,8 @@ func (m *member) clusters(since time.Time) []string {
 
 // disordered is how many samples a gateway sent after newer ones of their series.
 func (m *member) disordered() int {
-	m.backend.taken.mu.Lock()
-	defer m.backend.taken.mu.Unlock()
-	return m.backend.taken.disordered
+	_, disordered := m.backend.taken.faults()
+	return disordered
 }
 
 // oneEach says whether each gateway passes on one cluster, of which no other gateway has anything, since then.
@@ -105,22 +101,11 @@ func (f *fleet) settle(t *testing.T, fault, route string, healed time.Time) row 
 	for _, a := range f.agents {
 		maps.Copy(given.values, a.recorder.given.until(cut).values)
 	}
-	r := row{fault: fault, route: route, sent: given.len()}
-	for deadline := time.Now().Add(patience); r.recovery == 0 && time.Now().Before(deadline); <-time.After(poll) {
-		if len(given.missing(f.front.taken)) == 0 {
-			r.recovery = time.Since(healed)
-		}
-	}
-	all, err := held(t.Context(), f.prometheus)
-	require.NoError(t, err)
-	lost := given.missing(all)
+	r, lost := settle(t, given, f.front, healed, patience)
+	r.fault, r.route = fault, route
 	for _, s := range lost[:min(len(lost), 3)] {
 		t.Logf("lost: %s at %s", s.series, time.UnixMilli(s.at).Format(time.StampMilli))
 	}
-	r.lost, r.received = len(lost), given.len()-len(lost)
-	f.front.taken.mu.Lock()
-	r.duplicated, r.disordered = f.front.taken.again, f.front.taken.disordered
-	f.front.taken.mu.Unlock()
 	t.Logf("%+v, Prometheus refused %d requests", r, f.front.refusals())
 	return r
 }

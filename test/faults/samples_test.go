@@ -28,7 +28,6 @@ type samples struct {
 	newest map[string]int64
 	// again is how many came more than once, and disordered how many came after a newer one of their series.
 	again, disordered int
-	batches           int
 }
 
 func newSamples() *samples {
@@ -39,7 +38,6 @@ func newSamples() *samples {
 func (s *samples) add(series []prompb.TimeSeries) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.batches++
 	for _, ts := range series {
 		name := labels(ts.Labels)
 		for _, point := range ts.Samples {

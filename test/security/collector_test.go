@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,7 +30,7 @@ type collector struct {
 // startCollector runs a distribution, with some of configs/ and what is given as YAML on top, and returns when it is ready. It ends with the test.
 func startCollector(t *testing.T, files []string, env ...string) *collector {
 	t.Helper()
-	c := &collector{health: freePort(t), telemetry: freePort(t), pprof: freePort(t), zpages: freePort(t)}
+	c := &collector{health: labtest.FreePort(t), telemetry: labtest.FreePort(t), pprof: labtest.FreePort(t), zpages: labtest.FreePort(t)}
 	c.Collector = labtest.StartCollector(t, paths(files), slices.Concat([]string{
 		"STORAGE_DIRECTORY=" + t.TempDir(),
 		"CALICO_COLLECTION_INTERVAL=" + interval.String(),
@@ -106,19 +105,4 @@ func secretFile(t *testing.T, secret string) string {
 	file := filepath.Join(t.TempDir(), "secret")
 	require.NoError(t, os.WriteFile(file, []byte(secret+"\n"), 0o600))
 	return file
-}
-
-var given sync.Map
-
-// freePort is a port that no test was given before: collectors of several tests start at once.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		port := labtest.FreePort(t)
-		if _, ok := given.LoadOrStore(port, true); !ok {
-			return port
-		}
-	}
-	t.Fatal("no port is free")
-	return ""
 }

@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
 
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
@@ -51,7 +52,7 @@ func prepareGateway(t *testing.T, files []string, env ...string) *gateway {
 	g := &gateway{authority: pki.NewAuthority(t), token: "t0ken-of-the-agents"}
 	g.backend = newBackend(t, g.authority)
 	g.identity = g.authority.Issue(t)
-	grpcPort, httpPort := freePort(t), freePort(t)
+	grpcPort, httpPort := labtest.FreePort(t), labtest.FreePort(t)
 	g.grpc, g.http = "localhost:"+grpcPort, "localhost:"+httpPort
 	g.files = append([]string{"gateway.yaml", "backends/otlp-http.yaml"}, files...)
 	g.env = slices.Concat(g.backend.env(), []string{

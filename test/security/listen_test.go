@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
@@ -34,7 +35,7 @@ func TestNothingListensBeyondLoopbackUnlessAsked(t *testing.T) {
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				hop, grpcPort, httpPort := freePort(t), freePort(t), freePort(t)
+				hop, grpcPort, httpPort := labtest.FreePort(t), labtest.FreePort(t), labtest.FreePort(t)
 				id := pki.NewAuthority(t).Issue(t)
 				env := []string{
 					"KUBECONFIG=" + kubeconfig(t), "CALICO_AUTH_TYPE=kubeConfig", "K8S_NODE_NAME=node-1",

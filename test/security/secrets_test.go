@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
@@ -77,7 +78,7 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 				b.client, b.secret = user, password
 				return b, nil, []string{"backends/remote-write.yaml", "auth/remote-write-basic.yaml"}, []string{
 					"REMOTE_WRITE_ENDPOINT=" + b.url + "/api/v1/write", "REMOTE_WRITE_CA_FILE=" + b.authority.File,
-					"REMOTE_WRITE_USERNAME=" + user, "REMOTE_WRITE_HOP=127.0.0.1:" + freePort(t),
+					"REMOTE_WRITE_USERNAME=" + user, "REMOTE_WRITE_HOP=127.0.0.1:" + labtest.FreePort(t),
 				}
 			},
 			delivered: func(b *backend) bool { return b.authorized("/api/v1/write", "Basic "+basic) },
@@ -94,7 +95,7 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 			secretsAreNotIn(t, wrong, files, env, append(test.shown, test.secret)...)
 			wrong.Stop(t)
 
-			env = append(env, test.file+"="+secretFile(t, test.secret), "REMOTE_WRITE_HOP=127.0.0.1:"+freePort(t))
+			env = append(env, test.file+"="+secretFile(t, test.secret), "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t))
 			right := startCollector(t, files, env...)
 			require.Eventually(t, func() bool { return test.delivered(b) }, patience, poll, "it arrives")
 			secretsAreNotIn(t, right, files, env, append(test.shown, test.secret)...)

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
@@ -75,8 +76,8 @@ func TestAGatewayWithoutATokenDoesNotStart(t *testing.T) {
 			defer cancel()
 			cmd := exec.CommandContext(ctx, os.Getenv("COLLECTOR"), "--config", configs+"gateway.yaml", "--config", configs+"backends/otlp-http.yaml")
 			cmd.Env = append(os.Environ(), "BEARER_TOKEN_FILE="+file, "STORAGE_DIRECTORY="+t.TempDir(),
-				"TLS_CERT_FILE="+id.CertFile, "TLS_KEY_FILE="+id.KeyFile, "OTLP_GRPC_PORT="+freePort(t), "OTLP_HTTP_PORT="+freePort(t),
-				"HEALTH_CHECK_PORT="+freePort(t), "TELEMETRY_METRICS_PORT="+freePort(t), "PPROF_PORT="+freePort(t), "ZPAGES_PORT="+freePort(t))
+				"TLS_CERT_FILE="+id.CertFile, "TLS_KEY_FILE="+id.KeyFile, "OTLP_GRPC_PORT="+labtest.FreePort(t), "OTLP_HTTP_PORT="+labtest.FreePort(t),
+				"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t), "PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))
 			out, err := cmd.CombinedOutput()
 			require.Error(t, err)
 			require.NoError(t, ctx.Err(), "it ends by itself")
