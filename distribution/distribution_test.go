@@ -46,13 +46,14 @@ func readManifest(t *testing.T) manifest {
 	return m
 }
 
+// gomods are the modules that are listed. Several components of one are listed each.
 func gomods(modules []module) []string {
 	var out []string
 	for _, m := range modules {
 		out = append(out, m.GoMod)
 	}
 	slices.Sort(out)
-	return out
+	return slices.Compact(out)
 }
 
 // modulesOf are the modules of the factories of one kind; a deprecated alias of a type shares the module of the type.
@@ -69,6 +70,11 @@ func TestBinaryHoldsEveryComponentOfTheManifestAndNoOther(t *testing.T) {
 	assert.Equal(t, gomods(m.Exporters), modulesOf(factories.ExporterModules), "exporters")
 	assert.Equal(t, gomods(m.Extensions), modulesOf(factories.ExtensionModules), "extensions")
 	assert.Equal(t, gomods(m.Connectors), modulesOf(factories.ConnectorModules), "connectors")
+	assert.Len(t, typesOf(factories.Receivers), len(m.Receivers), "receivers")
+	assert.Len(t, typesOf(factories.Processors), len(m.Processors), "processors")
+	assert.Len(t, typesOf(factories.Exporters), len(m.Exporters), "exporters")
+	assert.Len(t, typesOf(factories.Extensions), len(m.Extensions), "extensions")
+	assert.Len(t, typesOf(factories.Connectors), len(m.Connectors), "connectors")
 }
 
 func TestManifestNamesTheVersionsOfGoMod(t *testing.T) {

@@ -2,11 +2,11 @@ package labtest
 
 import (
 	"bytes"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,7 +29,14 @@ type Collector struct {
 // StartCollector runs the distribution with configurations that are read one on top of the other. It ends with the test, at the latest.
 func StartCollector(t *testing.T, configs []string, env ...string) *Collector {
 	t.Helper()
-	cmd := exec.CommandContext(cleanup(t), os.Getenv("COLLECTOR"))
+	return StartCollectorUnder(t, nil, configs, env...)
+}
+
+// StartCollectorUnder has a command start it, if there is one, that it takes the place of, as nsenter has it run in the namespaces of a process.
+func StartCollectorUnder(t *testing.T, command, configs []string, env ...string) *Collector {
+	t.Helper()
+	args := append(slices.Clone(command), os.Getenv("COLLECTOR"))
+	cmd := exec.CommandContext(cleanup(t), args[0], args[1:]...)
 	for _, config := range configs {
 		cmd.Args = append(cmd.Args, "--config", config)
 	}
@@ -70,24 +77,6 @@ func (c *Collector) Ended() <-chan struct{} { return c.ended }
 
 // PID is the process of the collector.
 func (c *Collector) PID() int { return c.cmd.Process.Pid }
-
-// Memory is the resident memory of the collector now and at its most, in bytes.
-func (c *Collector) Memory(t *testing.T) (now, peak int) {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", c.PID()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	read := func(key string) int {
-		_, rest, _ := strings.Cut(string(status), key+":")
-		kib, err := strconv.Atoi(strings.Fields(rest + " ?")[0])
-		if err != nil {
-			t.Fatalf("%s of a process: %v", key, err)
-		}
-		return kib << 10
-	}
-	return read("VmRSS"), read("VmHWM")
-}
 
 // Output is what a process printed so far.
 type Output struct {

@@ -87,7 +87,8 @@ func Start(args ...string) (*Lab, error) {
 func (l *Lab) Stop() error { return l.stop() }
 
 // Main runs the tests of a package with a lab of their own, which ends with them, also when they are interrupted, and exits.
-func Main(m *testing.M, use func(*Lab), args ...string) {
+// They are a *testing.M, or what does more than that when it runs.
+func Main(m interface{ Run() int }, use func(*Lab), args ...string) {
 	l, err := Start(args...)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "lab:", err)

@@ -64,7 +64,7 @@ func (a *Authority) IssueExpired(t *testing.T) Identity {
 	return a.IssueFor(t, "localhost", time.Now().Add(-time.Hour))
 }
 
-// IssueFor signs a certificate for a host and, if that is this machine, its address, which ends then.
+// IssueFor signs a certificate for a host, by name or by address, which ends then. This machine has both.
 func (a *Authority) IssueFor(t *testing.T, host string, ends time.Time) Identity {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -76,6 +76,8 @@ func (a *Authority) IssueFor(t *testing.T, host string, ends time.Time) Identity
 	}
 	if host == "localhost" {
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
+	} else if address := net.ParseIP(host); address != nil {
+		template.DNSNames, template.IPAddresses = nil, []net.IP{address}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, key.Public(), a.key)
 	require.NoError(t, err)

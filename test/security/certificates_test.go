@@ -18,6 +18,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 	"github.com/otelcol-calico/otelcol-calico/test/pki"
 )
 
@@ -117,7 +118,7 @@ func TestAnAgentKeepsItsDataWhileTheGatewaysCertificateIsExpired(t *testing.T) {
 	g.start(t, "TLS_CERT_FILE="+expired.CertFile, "TLS_KEY_FILE="+expired.KeyFile)
 	e := newEndpoint(t)
 	agent := startCollector(t, []string{"sidecar.yaml", "backends/otlp-grpc.yaml", "auth/otlp-grpc-bearer.yaml"},
-		"TYPHA_ENDPOINTS=["+e.url+"]", "OTLP_ENDPOINT="+g.grpc, "OTLP_CA_FILE="+g.authority.File, "OTLP_TOKEN_FILE="+secretFile(t, g.token))
+		"TYPHA_ENDPOINTS=["+e.url+"]", "OTLP_ENDPOINT="+g.grpc, "OTLP_CA_FILE="+g.authority.File, "OTLP_TOKEN_FILE="+labtest.SecretFile(t, g.token))
 	require.Eventually(t, func() bool { return agent.Contains("certificate has expired or is not yet valid") }, patience, poll, "the log says why")
 	require.Eventually(t, func() bool { return e.scrapes() >= 3 }, patience, poll, "scrapes go on")
 	require.Empty(t, g.backend.got(scrapesMetric))

@@ -7,7 +7,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -97,12 +96,4 @@ func get(url string) (status int, body string, err error) {
 	defer response.Body.Close()
 	content, err := io.ReadAll(response.Body)
 	return response.StatusCode, string(content), err
-}
-
-// secretFile writes a secret to a file of its own.
-func secretFile(t *testing.T, secret string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "secret")
-	require.NoError(t, os.WriteFile(file, []byte(secret+"\n"), 0o600))
-	return file
 }

@@ -58,7 +58,7 @@ func prepareGateway(t *testing.T, files []string, env ...string) *gateway {
 	g.env = slices.Concat(g.backend.env(), []string{
 		"OTLP_GRPC_PORT=" + grpcPort, "OTLP_HTTP_PORT=" + httpPort,
 		"TLS_CERT_FILE=" + g.identity.CertFile, "TLS_KEY_FILE=" + g.identity.KeyFile,
-		"BEARER_TOKEN_FILE=" + secretFile(t, g.token),
+		"BEARER_TOKEN_FILE=" + labtest.SecretFile(t, g.token),
 	}, env)
 	return g
 }

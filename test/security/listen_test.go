@@ -42,7 +42,7 @@ func TestNothingListensBeyondLoopbackUnlessAsked(t *testing.T) {
 					"TYPHA_ENDPOINTS=[" + newEndpoint(t).url + "]",
 					"REMOTE_WRITE_HOP=localhost:" + hop,
 					"OTLP_GRPC_PORT=" + grpcPort, "OTLP_HTTP_PORT=" + httpPort,
-					"TLS_CERT_FILE=" + id.CertFile, "TLS_KEY_FILE=" + id.KeyFile, "BEARER_TOKEN_FILE=" + secretFile(t, "token"),
+					"TLS_CERT_FILE=" + id.CertFile, "TLS_KEY_FILE=" + id.KeyFile, "BEARER_TOKEN_FILE=" + labtest.SecretFile(t, "token"),
 				}
 				pod := "127.0.0.1"
 				if asked {

@@ -55,7 +55,7 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 			start: func(t *testing.T) (*backend, *gateway, []string, []string) {
 				hash := sha1.Sum([]byte(password))
 				g := newGateway(t, append([]string{"auth/gateway-basic.yaml"}, verbose...),
-					"BEARER_TOKEN_FILE="+t.TempDir()+"/none", "HTPASSWD_FILE="+secretFile(t, user+":{SHA}"+base64.StdEncoding.EncodeToString(hash[:])))
+					"BEARER_TOKEN_FILE="+t.TempDir()+"/none", "HTPASSWD_FILE="+labtest.SecretFile(t, user+":{SHA}"+base64.StdEncoding.EncodeToString(hash[:])))
 				return g.backend, g, []string{"backends/otlp-grpc.yaml", "auth/otlp-grpc-basic.yaml"},
 					[]string{"OTLP_ENDPOINT=" + g.grpc, "OTLP_CA_FILE=" + g.authority.File, "OTLP_USERNAME=" + user}
 			},
@@ -88,14 +88,14 @@ func TestSecretsAreNowhereToBeRead(t *testing.T) {
 			t.Parallel()
 			b, g, files, env := test.start(t)
 			files = slices.Concat([]string{"sidecar.yaml"}, files, verbose)
-			env = append(env, "TYPHA_ENDPOINTS=["+newEndpoint(t).url+"]", test.file+"="+secretFile(t, "not-"+test.secret))
+			env = append(env, "TYPHA_ENDPOINTS=["+newEndpoint(t).url+"]", test.file+"="+labtest.SecretFile(t, "not-"+test.secret))
 			wrong := startCollector(t, files, env...)
 			require.Eventually(t, func() bool { return wrong.Contains(test.refusal) }, patience, poll, "the log says that the secret is wrong")
 			require.False(t, test.delivered(b))
 			secretsAreNotIn(t, wrong, files, env, append(test.shown, test.secret)...)
 			wrong.Stop(t)
 
-			env = append(env, test.file+"="+secretFile(t, test.secret), "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t))
+			env = append(env, test.file+"="+labtest.SecretFile(t, test.secret), "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t))
 			right := startCollector(t, files, env...)
 			require.Eventually(t, func() bool { return test.delivered(b) }, patience, poll, "it arrives")
 			secretsAreNotIn(t, right, files, env, append(test.shown, test.secret)...)

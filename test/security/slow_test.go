@@ -111,7 +111,7 @@ func TestASlowMessageOverGRPCEndsWithItsConnection(t *testing.T) {
 			_, err = sender.Write([]byte{0})
 		}
 	}()
-	response, err := (&http.Client{Transport: transport}).Do(g.call(ctx, t, message))
+	response, err := (&http.Client{Transport: transport}).Do(g.call(ctx, t, g.authorization(), message))
 	if err == nil {
 		_, err = io.Copy(io.Discard, response.Body)
 		_ = response.Body.Close()

@@ -50,12 +50,12 @@ func TestWhoHasNotTheTokenIsRefused(t *testing.T) {
 
 func TestATokenIsReplacedWithoutARestart(t *testing.T) {
 	t.Parallel()
-	file := secretFile(t, "old # a comment\nnew")
+	file := labtest.SecretFile(t, "old # a comment\nnew")
 	g := newGateway(t, nil, "BEARER_TOKEN_FILE="+file)
 	for _, token := range []string{"old", "new"} { // both, while agents go over to the new one
 		require.NoError(t, g.export(t, g.authority.Trust(), "Bearer "+token, "accepted"))
 	}
-	next := secretFile(t, "new")
+	next := labtest.SecretFile(t, "new")
 	require.NoError(t, os.Rename(next, file)) // as it is replaced at once, not written to
 	require.Eventually(t, func() bool {
 		err := g.export(t, g.authority.Trust(), "Bearer old", "refused")
@@ -67,7 +67,7 @@ func TestATokenIsReplacedWithoutARestart(t *testing.T) {
 func TestAGatewayWithoutATokenDoesNotStart(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
-		"no file": filepath.Join(t.TempDir(), "none"), "an empty file": secretFile(t, ""), "no name of a file": "",
+		"no file": filepath.Join(t.TempDir(), "none"), "an empty file": labtest.SecretFile(t, ""), "no name of a file": "",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
