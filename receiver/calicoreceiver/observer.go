@@ -223,11 +223,12 @@ func (o *observer) retarget(ctx context.Context) {
 
 // judge finds out what became of the endpoints, and tells of what changed.
 func (o *observer) judge() {
-	up := map[string]bool{}
+	up, beyondLimits := map[string]bool{}, map[string]bool{}
 	for _, component := range o.config.scope() {
 		maps.Copy(up, o.scraper.Up(component.Job()))
+		maps.Copy(beyondLimits, o.scraper.BeyondLimits(component.Job()))
 	}
-	endpoints := discovery.Judge(o.found, up, o.known.Policies)
+	endpoints := discovery.BeyondLimits(discovery.Judge(o.found, up, o.known.Policies), beyondLimits)
 	if o.config.Mode == ModeCluster {
 		o.watcher.NeedPolicies(slices.ContainsFunc(endpoints, func(e discovery.Endpoint) bool {
 			isUp, scraped := up[e.Address]

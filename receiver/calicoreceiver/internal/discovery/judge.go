@@ -27,6 +27,18 @@ func Judge(endpoints []Endpoint, up map[string]bool, policies Policies) []Endpoi
 	return out
 }
 
+// BeyondLimits corrects what Judge returned: of these addresses it is known that they answer, with more than the limits of a scrape let pass. It returns
+// a new slice.
+func BeyondLimits(endpoints []Endpoint, addresses map[string]bool) []Endpoint {
+	out := slices.Clone(endpoints)
+	for i, e := range out {
+		if e.IsTarget() && addresses[e.Address] {
+			out[i] = e.with(Unreachable, ReasonScrapeLimit, "serves more than a limit lets pass at "+e.url())
+		}
+	}
+	return out
+}
+
 // PoliciesMatter says whether policies can be why the endpoint does not answer: those of the operator, for a pod that is on no host network.
 func (e Endpoint) PoliciesMatter() bool {
 	return e.Component == KubeControllers && e.Pod.Namespace == PolicyNamespace && !e.Pod.HostNetwork

@@ -100,6 +100,18 @@ func TestJudge(t *testing.T) {
 	}
 }
 
+func TestWhatIsBeyondLimitsAnswers(t *testing.T) {
+	in := only(KubeControllers, kubeControllersPod())
+	judged := Judge(Endpoints(in), map[string]bool{"10.0.0.7:9094": false}, Policies{})
+	require.Equal(t, "unreachable may_be_blocked http://10.0.0.7:9094", short(judged[0]))
+	got := BeyondLimits(judged, map[string]bool{"10.0.0.7:9094": true})
+	require.Equal(t, "unreachable scrape_limit http://10.0.0.7:9094", short(got[0]))
+	require.Equal(t, "pod calico-system/calico-kube-controllers-abcde serves more than a limit lets pass at http://10.0.0.7:9094/metrics", got[0].Detail)
+	require.True(t, got[0].IsTarget(), "it goes on being scraped")
+	requireDocumented(t, got[0])
+	require.Equal(t, judged, BeyondLimits(judged, map[string]bool{"10.0.0.8:9094": true}), "that is another")
+}
+
 func TestJudgeNamesTheURLAndThePolicy(t *testing.T) {
 	endpoints := Endpoints(only(KubeControllers, kubeControllersPod()))
 	down := map[string]bool{"10.0.0.7:9094": false}

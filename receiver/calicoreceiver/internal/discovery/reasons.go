@@ -16,6 +16,7 @@ const (
 	ReasonCalicoSystemTier = "calico_system_tier"
 
 	ReasonScrapeFailed = "scrape_failed"
+	ReasonScrapeLimit  = "scrape_limit"
 	ReasonMayBeBlocked = "may_be_blocked"
 	// ReasonKubernetesAPI is that what is read from the Kubernetes API may be old.
 	ReasonKubernetesAPI = "kubernetes_api"
@@ -213,6 +214,11 @@ func otherReasons() []ReasonDoc {
 			Unreachable, Components(), ReasonScrapeFailed,
 			"The endpoint is a target, but its last scrape failed.",
 			"The collector's log has the error. Firewalls between nodes and host endpoints may close the port. On Windows, set `windowsManageFirewallRules` of FelixConfiguration to `Enabled`. Operators since 1.43 need `METRICS_ENABLED=true` beside `METRICS_PORT`.",
+		},
+		{
+			Unreachable, Components(), ReasonScrapeLimit,
+			"The endpoint answers, with more than one of the limits of a scrape lets pass: nothing of the scrape is kept.",
+			"The collector's log at level debug says which limit. Raise it below the component in the receiver's configuration, as in `sample_limit`, with memory for it as docs/overload.md says; or drop with `metric_relabel_configs` what is not needed.",
 		},
 		{
 			Unreachable, []Component{KubeControllers}, ReasonMayBeBlocked,

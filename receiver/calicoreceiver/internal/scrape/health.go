@@ -71,7 +71,7 @@ func (h *health) observe(target *promscrape.Target) {
 		return
 	}
 	job[id] = now
-	if last.at.IsZero() || (last.err == nil) != (now.err == nil) {
+	if last.at.IsZero() || (last.err == nil) != (now.err == nil) || beyondLimits(last.err) != beyondLimits(now.err) {
 		h.notify()
 	}
 }

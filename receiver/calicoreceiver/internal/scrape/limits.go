@@ -5,13 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	promconfig "github.com/prometheus/prometheus/config"
 )
 
 // Limits bound what one scrape may bring. A scrape that exceeds one is dropped whole: its target is down, and its series end.
 //
-// 0 and empty are the defaults below, which are far from what Calico serves. The largest exposition that it can serve is that of
+// 0 and empty are the defaults below, which are far from what Calico serves in most clusters. The largest exposition that it can serve is that of
 // kube-controllers, one series a node and pool: 200,000 of them are 25 MB.
 type Limits struct {
 	// BodySizeLimit bounds the response, uncompressed, in Prometheus' units: 10MB is 10 times 1024 times 1024 bytes.
@@ -25,9 +26,10 @@ type Limits struct {
 	LabelValueLengthLimit uint `mapstructure:"label_value_length_limit"`
 }
 
+// What these let pass has room in a container of 512 MiB.
 const (
-	defaultBodySizeLimit         = 100 << 20
-	defaultSampleLimit           = 500_000
+	defaultBodySizeLimit         = 35 << 20
+	defaultSampleLimit           = 200_000
 	defaultLabelLimit            = 64
 	defaultLabelNameLengthLimit  = 256
 	defaultLabelValueLengthLimit = 4096
@@ -68,4 +70,9 @@ func (l *Limits) applyLimits(sc *promconfig.ScrapeConfig) error {
 	sc.LabelNameLengthLimit = cmp.Or(l.LabelNameLengthLimit, defaultLabelNameLengthLimit)
 	sc.LabelValueLengthLimit = cmp.Or(l.LabelValueLengthLimit, defaultLabelValueLengthLimit)
 	return nil
+}
+
+// beyondLimits says whether a scrape failed because of a limit. Prometheus exports none of these errors, but all of them say so in the same words.
+func beyondLimits(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "limit exceeded")
 }

@@ -102,6 +102,17 @@ func (s *Scraper) Up(job string) map[string]bool {
 	return up
 }
 
+// BeyondLimits are the targets of a job, by address, whose last scrape brought more than a limit lets pass. It may be called at any time.
+func (s *Scraper) BeyondLimits(job string) map[string]bool {
+	beyond := map[string]bool{}
+	for address, err := range s.health.errors(job) {
+		if beyondLimits(err) {
+			beyond[address] = true
+		}
+	}
+	return beyond
+}
+
 // LastErrors says why targets of a job are down, by address; those that are up or were not scraped yet are not there. There are no secrets in it.
 // It may be called at any time.
 func (s *Scraper) LastErrors(job string) map[string]error {
@@ -110,7 +121,7 @@ func (s *Scraper) LastErrors(job string) map[string]error {
 	return errs
 }
 
-// Changed delivers a notice after Up changed; several changes make one notice. A target that Update takes away makes none.
+// Changed delivers a notice after Up or BeyondLimits changed; several changes make one notice. A target that Update takes away makes none.
 func (s *Scraper) Changed() <-chan struct{} { return s.health.changed }
 
 // Shutdown ends all scrapes and waits for them. It may be called without Start, and after a Start that failed.
