@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,6 +33,8 @@ type manner struct {
 	reset bool
 	// silent reads requests and never answers, like a host that lost its power.
 	silent bool
+	// mute gives a request to Prometheus, and closes the connection in place of an answer.
+	mute bool
 	// refuses is the name of a metric that it does not take: it takes the others of a request, and answers 400.
 	refuses string
 }
@@ -40,18 +43,20 @@ type manner struct {
 type backend struct {
 	url, prometheus string
 	address         string
-	taken           *samples
+	// taken is what Prometheus took, and refused what was in requests that it did not take.
+	taken, refused *samples
+	// refusedRequests is how many Prometheus did not take, and unanswered how many it answered in vain.
+	refusedRequests, unanswered atomic.Int64
 
-	mu      sync.Mutex
-	manner  manner
-	server  *http.Server
-	refused int
+	mu     sync.Mutex
+	manner manner
+	server *http.Server
 }
 
 // newBackend starts a backend, which ends with the test.
 func newBackend(t *testing.T, prometheus string) *backend {
 	t.Helper()
-	b := &backend{prometheus: prometheus, taken: newSamples()}
+	b := &backend{prometheus: prometheus, taken: newSamples(), refused: newSamples()}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	b.address = listener.Addr().String()
@@ -68,11 +73,17 @@ func (b *backend) serve(listener net.Listener) {
 	go func(server *http.Server) { _ = server.Serve(listener) }(b.server)
 }
 
-// stop closes the listener and all connections.
+// stop closes the listener and all connections. What Prometheus has taken is answered before, if it takes no longer than a moment: an answer that is lost
+// is a fault of its own.
 func (b *backend) stop() {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	_ = b.server.Close()
+	server := b.server
+	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if server.Shutdown(ctx) != nil {
+		_ = server.Close()
+	}
 }
 
 // start listens again where it did.
@@ -94,11 +105,7 @@ func (b *backend) behave(m manner) {
 }
 
 // refusals is how many requests Prometheus did not take.
-func (b *backend) refusals() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.refused
-}
+func (b *backend) refusals() int { return int(b.refusedRequests.Load()) }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 64<<20))
@@ -127,22 +134,22 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "as the test says", m.status)
 		return
 	}
-	if err := b.pass(r.Context(), w, r, body, m.refuses); err != nil {
+	if err := b.pass(r.Context(), w, r, body, m); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 	}
 }
 
 // pass gives a request to Prometheus, and notes what it took.
-func (b *backend) pass(ctx context.Context, w http.ResponseWriter, r *http.Request, body []byte, refuses string) error {
+func (b *backend) pass(ctx context.Context, w http.ResponseWriter, r *http.Request, body []byte, m manner) error {
 	series, err := decode(r, body)
 	if err != nil {
 		return err
 	}
 	refused := 0
-	if refuses != "" {
+	if m.refuses != "" {
 		var rest []prompb.TimeSeries
 		for _, ts := range series {
-			if strings.Contains(labels(ts.Labels), fmt.Sprintf("__name__=%q", refuses)) {
+			if strings.Contains(labels(ts.Labels), fmt.Sprintf("__name__=%q", m.refuses)) {
 				refused++
 				continue
 			}
@@ -171,15 +178,18 @@ func (b *backend) pass(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	}
 	switch {
 	case response.StatusCode/100 != 2:
-		b.mu.Lock()
-		b.refused++
-		b.mu.Unlock()
+		b.refused.add(series)
+		b.refusedRequests.Add(1)
 	case refused > 0:
 		b.taken.add(series)
 		http.Error(w, "some series are not taken", http.StatusBadRequest)
 		return nil
 	default:
 		b.taken.add(series)
+	}
+	if m.mute {
+		b.unanswered.Add(1)
+		panic(http.ErrAbortHandler)
 	}
 	w.WriteHeader(response.StatusCode)
 	_, err = w.Write(answer)

@@ -21,6 +21,8 @@ type fault struct {
 	routes []route
 	// prepare is called with the directory of the queue before anything starts, if there is something to prepare.
 	prepare func(t *testing.T, storage string)
+	// env is what collectors get beyond what the route says.
+	env []string
 	// do has it go wrong.
 	do func(t *testing.T, g *rig) aftermath
 	// sentAgain says that what was being sent may arrive twice.
@@ -34,6 +36,8 @@ type aftermath struct {
 	healed  time.Time
 	mayLose func(s sample) bool
 	named   string
+	// check requires more of all that was lost, if there is more to require.
+	check func(lost []sample)
 }
 
 func lossless() aftermath { return aftermath{healed: time.Now()} }
@@ -50,6 +54,8 @@ const (
 	short = 20 * time.Second
 	// refusedMetric is what the backend refuses of a request.
 	refusedMetric = "typha_connections_accepted"
+	// whatIsRefused is how the table calls what is in requests that the backend refused.
+	whatIsRefused = "what is refused"
 )
 
 // behaving has the backend misbehave for some time.
@@ -68,7 +74,7 @@ func refusing(t *testing.T, g *rig) aftermath {
 	t.Helper()
 	a := behaving(manner{refuses: refusedMetric}, short)(t, g)
 	a.mayLose = func(s sample) bool { return strings.Contains(s.series, fmt.Sprintf("__name__=%q", refusedMetric)) }
-	a.named = "what is refused"
+	a.named = whatIsRefused
 	return a
 }
 
@@ -107,6 +113,31 @@ func catchingUp(t *testing.T, g *rig) aftermath {
 	return lossless()
 }
 
+// answersLost kills the collector while it catches up after an outage, between the moment that Prometheus took a batch and its answer.
+func answersLost(t *testing.T, g *rig) aftermath {
+	t.Helper()
+	g.backend.stop()
+	g.pass(t, short)
+	before := g.backend.taken.len()
+	g.backend.behave(manner{delay: time.Second})
+	g.backend.start(t)
+	require.Eventually(t, func() bool { return g.backend.taken.len() > before }, patience, poll)
+	g.backend.behave(manner{mute: true})
+	require.Eventually(t, func() bool { return g.backend.unanswered.Load() > 0 }, patience, poll)
+	g.collector.collector.Kill()
+	g.backend.behave(manner{})
+	g.collector.start(t)
+	return lossless()
+}
+
+// answersLostAndRefused has Prometheus refuse what it then gets again, with what is new in the same request.
+func answersLostAndRefused(t *testing.T, g *rig) aftermath {
+	t.Helper()
+	a := answersLost(t, g)
+	a.mayLose, a.named = g.backend.refused.has, whatIsRefused
+	return a
+}
+
 func faults() []fault {
 	direct := []route{remoteWrite, prometheusOTLP}
 	all := append(slices.Clone(direct), overGateway)
@@ -127,6 +158,10 @@ func faults() []fault {
 		{name: "backend away, gateway killed", routes: gateway, do: away(short, gatewayGone, short), sentAgain: true},
 		{name: "backend away, both killed", routes: gateway, do: away(short, bothGone, short), sentAgain: true},
 		{name: "backend slow, collector killed", routes: direct, do: catchingUp, sentAgain: true},
+		{name: "answers lost", routes: direct, do: behaving(manner{mute: true}, short), sentAgain: true},
+		{name: "answers lost, collector killed", routes: direct, do: answersLostAndRefused, sentAgain: true},
+		{name: "answers lost, collector killed", routes: []route{remoteWriteLate, prometheusOTLPLate}, do: answersLost, sentAgain: true},
+		{name: "queue full", routes: direct, env: smallQueue, do: queueFull},
 		{name: "disk full", routes: direct, prepare: smallDisk, do: diskFull, sentAgain: true},
 		{name: "queue file damaged", routes: direct, do: damaged, sentAgain: true},
 		{name: "backend away", routes: tried, do: away(short, nothing, 0), tried: true},
@@ -137,18 +172,14 @@ func faults() []fault {
 
 // TestFaults is what `make faults` runs. All faults run side by side.
 func TestFaults(t *testing.T) {
-	table := &table{}
-	t.Run("all", func(t *testing.T) {
-		for _, f := range faults() {
-			for _, r := range f.routes {
-				t.Run(f.name+", "+r.name, func(t *testing.T) {
-					t.Parallel()
-					table.add(f.run(t, r))
-				})
-			}
+	for _, f := range faults() {
+		for _, r := range f.routes {
+			t.Run(f.name+", "+r.name, func(t *testing.T) {
+				t.Parallel()
+				results.add(f.run(t, r))
+			})
 		}
-	})
-	fmt.Fprint(os.Stdout, table)
+	}
 }
 
 // run has a fault happen on a route, and requires what is promised. It returns the row of the table, with how many samples may be lost.
@@ -158,22 +189,25 @@ func (f fault) run(t *testing.T, r route) (row, string) {
 		if f.prepare != nil {
 			f.prepare(t, storage)
 		}
-	})
+	}, f.env...)
 	g.pass(t, 5*interval)
 	after := f.do(t, g)
 	g.pass(t, 5*interval)
-	atMost, promised := patience, "0"
+	atMost, promised := patience*(outage()/(2*time.Minute)), "0" // a longer outage leaves more to send
 	switch {
 	case f.tried:
 		atMost, promised = short, "-"
 	case after.mayLose != nil:
-		atMost, promised = short, after.named
+		atMost, promised = backoff, after.named
 	}
 	row, lost := g.settle(t, f.name, r.name, after.healed, atMost)
 	if f.tried {
 		return row, promised
 	}
 	require.NotZero(t, row.sent)
+	if after.check != nil {
+		after.check(lost)
+	}
 	if after.mayLose != nil {
 		lost = slices.DeleteFunc(lost, after.mayLose)
 	}

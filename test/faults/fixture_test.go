@@ -21,6 +21,8 @@ type route struct {
 	env func(t *testing.T, backend string) []string
 	// gateway has the collector send to a gateway, which goes this way.
 	gateway bool
+	// late has Prometheus take samples that come after newer ones.
+	late bool
 }
 
 func toRemoteWrite(t *testing.T, backend string) []string {
@@ -37,6 +39,9 @@ var (
 	remoteWrite    = route{name: "remote write", configs: []string{"../../configs/backends/remote-write.yaml", "testdata/small-batches.yaml"}, env: toRemoteWrite}
 	prometheusOTLP = route{name: "OTLP", configs: []string{"../../configs/backends/prometheus-otlp.yaml"}, env: toOTLP}
 	overGateway    = route{name: "gateway, remote write", configs: []string{"../../configs/backends/remote-write.yaml"}, env: toRemoteWrite, gateway: true}
+	// With storage.tsdb.out_of_order_time_window.
+	remoteWriteLate    = route{name: "remote write, late samples taken", configs: remoteWrite.configs, env: toRemoteWrite, late: true}
+	prometheusOTLPLate = route{name: "OTLP, late samples taken", configs: prometheusOTLP.configs, env: toOTLP, late: true}
 	// What else was tried for remote write.
 	triedMemory = route{name: "remote write, queue in memory", configs: []string{"testdata/tried-memory.yaml"}, env: toRemoteWrite}
 	triedWAL    = route{name: "remote write, its WAL", configs: []string{"testdata/tried-memory.yaml", "testdata/tried-wal.yaml"}, env: toRemoteWrite}
@@ -60,15 +65,19 @@ type rig struct {
 	gateway   *member
 }
 
-// newRig starts the collectors, and waits until samples arrive. The directory of the one that scrapes can be prepared before.
-func newRig(t *testing.T, r route, prepare func(storage string)) *rig {
+// newRig starts the collectors, and waits until samples arrive. The directory of the one that scrapes can be prepared before, and more be put in the environment.
+func newRig(t *testing.T, r route, prepare func(storage string), more ...string) *rig {
 	t.Helper()
-	g := &rig{backend: newBackend(t, labtest.StartPrometheus(t, prometheusConfig)), recorder: newRecorder(t)}
-	configs, env := r.configs, r.env(t, g.backend.url)
+	config := prometheusConfig
+	if r.late {
+		config = latePrometheus
+	}
+	g := &rig{backend: newBackend(t, labtest.StartPrometheus(t, config)), recorder: newRecorder(t)}
+	configs, env := r.configs, append(r.env(t, g.backend.url), more...)
 	if r.gateway {
 		authority := pki.NewAuthority(t)
 		server := authority.Issue(t)
-		token, port := secret(t, "token", []byte("t0ken")), labtest.FreePort(t)
+		token, port := labtest.SecretFile(t, "t0ken"), labtest.FreePort(t)
 		g.gateway = newMember(t, append([]string{"../../configs/gateway.yaml"}, configs...), append(env,
 			"OTLP_LISTEN_HOST=127.0.0.1", "OTLP_GRPC_PORT="+port, "OTLP_HTTP_PORT="+labtest.FreePort(t),
 			"TLS_CERT_FILE="+server.CertFile, "TLS_KEY_FILE="+server.KeyFile, "BEARER_TOKEN_FILE="+token))

@@ -20,11 +20,15 @@ type fleet struct {
 	front    *backend
 	agents   []*member
 	gateways []*member
+	// patience is how long what was sent may take to arrive.
+	patience time.Duration
+	// again and disordered are those that rows have counted.
+	again, disordered int
 }
 
 func newFleet(t *testing.T, prometheusConfig string) *fleet {
 	t.Helper()
-	return &fleet{front: newBackend(t, labtest.StartPrometheus(t, prometheusConfig))}
+	return &fleet{front: newBackend(t, labtest.StartPrometheus(t, prometheusConfig)), patience: patience}
 }
 
 // addAgent adds one that observes a cluster; both are the lab, under two names.
@@ -93,7 +97,7 @@ func (f *fleet) oneEach(since time.Time) bool {
 	return len(of) == len(f.gateways)
 }
 
-// settle waits until all that agents sent up to now has come to Prometheus, and counts what it holds of it.
+// settle waits until all that agents sent up to now has come to Prometheus, and counts what it holds of it, and what came twice or late since it was last called.
 func (f *fleet) settle(t *testing.T, fault, route string, healed time.Time) row {
 	t.Helper()
 	given := newSamples()
@@ -101,8 +105,10 @@ func (f *fleet) settle(t *testing.T, fault, route string, healed time.Time) row 
 	for _, a := range f.agents {
 		maps.Copy(given.values, a.recorder.given.until(cut).values)
 	}
-	r, lost := settle(t, given, f.front, healed, patience)
+	r, lost := settle(t, given, f.front, healed, f.patience)
 	r.fault, r.route = fault, route
+	r.duplicated, r.disordered = r.duplicated-f.again, r.disordered-f.disordered
+	f.again, f.disordered = f.again+r.duplicated, f.disordered+r.disordered
 	for _, s := range lost[:min(len(lost), 3)] {
 		t.Logf("lost: %s at %s", s.series, time.UnixMilli(s.at).Format(time.StampMilli))
 	}

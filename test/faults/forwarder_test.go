@@ -24,7 +24,13 @@ type forwarder struct {
 // newForwarder starts one, which ends with the test.
 func newForwarder(t *testing.T, target string) *forwarder {
 	t.Helper()
-	f := &forwarder{address: "127.0.0.1:0", target: target, connections: map[net.Conn]bool{}}
+	return newForwarderAt(t, "127.0.0.1", target)
+}
+
+// newForwarderAt starts one that listens on another address of this machine.
+func newForwarderAt(t *testing.T, host, target string) *forwarder {
+	t.Helper()
+	f := &forwarder{address: net.JoinHostPort(host, "0"), target: target, connections: map[net.Conn]bool{}}
 	f.heal(t)
 	t.Cleanup(f.cut)
 	return f

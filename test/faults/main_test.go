@@ -17,14 +17,16 @@ const (
 	interval = time.Second
 	// patience is how long a test waits for what must come: beyond the longest pause between two attempts.
 	patience = 60 * time.Second
-	poll     = 200 * time.Millisecond
+	// backoff is more than the longest pause between two attempts: 15 s, and half of it more at random.
+	backoff = 25 * time.Second
+	poll    = 200 * time.Millisecond
 )
 
 // lab is the cluster whose components are scraped.
 var lab *labtest.Lab
 
 func TestMain(m *testing.M) {
-	labtest.Main(m, func(l *labtest.Lab) { lab = l }, "--root", "../..", "--felix", "off")
+	labtest.Main(withTable{m}, func(l *labtest.Lab) { lab = l }, "--root", "../..", "--felix", "off")
 }
 
 // endpoints of the lab's components, as sidecar.yaml wants them.

@@ -11,9 +11,13 @@ import (
 
 // member is a collector that can be started several times, with the same files.
 type member struct {
-	storage   string
-	configs   []string
-	env       []string
+	storage string
+	configs []string
+	env     []string
+	// telemetry is the port of its own metrics.
+	telemetry string
+	// under is the command that starts it, if there is one.
+	under     []string
 	collector *labtest.Collector
 	// recorder has what an agent of a fleet sent, backend what a gateway did.
 	recorder *recorder
@@ -22,8 +26,9 @@ type member struct {
 
 func newMember(t *testing.T, configs, env []string) *member {
 	t.Helper()
-	return &member{storage: t.TempDir(), configs: configs, env: append(slices.Clone(env),
-		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t),
+	telemetry := labtest.FreePort(t)
+	return &member{storage: t.TempDir(), configs: configs, telemetry: telemetry, env: append(slices.Clone(env),
+		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+telemetry,
 		"PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))}
 }
 
@@ -35,7 +40,7 @@ func (m *member) start(t *testing.T) {
 // startWith starts it with other values in its environment, this time.
 func (m *member) startWith(t *testing.T, env ...string) {
 	t.Helper()
-	m.collector = labtest.StartCollector(t, m.configs, slices.Concat(m.env, []string{"STORAGE_DIRECTORY=" + m.storage}, env)...)
+	m.collector = labtest.StartCollectorUnder(t, m.under, m.configs, slices.Concat(m.env, []string{"STORAGE_DIRECTORY=" + m.storage}, env)...)
 }
 
 // killAndStart ends it as kill -9 does, and starts it.

@@ -59,6 +59,14 @@ func (s *samples) len() int {
 	return len(s.values)
 }
 
+// has says whether a sample is among them.
+func (s *samples) has(key sample) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.values[key]
+	return ok
+}
+
 // faults are how many came more than once, and how many came after a newer one of their series.
 func (s *samples) faults() (again, disordered int) {
 	s.mu.Lock()

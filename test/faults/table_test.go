@@ -4,9 +4,11 @@ package faults
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 	"text/tabwriter"
 	"time"
 )
@@ -19,10 +21,23 @@ type row struct {
 	recovery time.Duration
 }
 
+// results has the rows of all tests.
+var results table
+
 // table is what `make faults` prints.
 type table struct {
 	mu   sync.Mutex
 	rows []string
+}
+
+// withTable runs tests, and prints the table of those that have run.
+type withTable struct{ *testing.M }
+
+// Run is what runs tests.
+func (m withTable) Run() int {
+	code := m.M.Run()
+	fmt.Fprint(os.Stdout, &results)
+	return code
 }
 
 // add takes a row, and how many samples may be lost.
