@@ -35,7 +35,7 @@ unit: ## Run the unit tests with the race detector.
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
 	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -parallel 32 -timeout 20m -tags $(TAGS),e2e \
-		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale
+		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale ./test/soak
 
 .PHONY: conformance
 conformance: lab ## Compare the account of addresses with Calico's own after random operations: CONFORMANCE_OPERATIONS, CONFORMANCE_SEED.
@@ -48,8 +48,12 @@ faults: build lab ## Break what is around the collector, and print what was sent
 		go test -count=1 -parallel 32 -timeout 40m -tags $(TAGS),e2e
 
 .PHONY: scale
-scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks; takes 10 minutes.
-	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" SCALE=full go test -count=1 -v -timeout 30m -tags $(TAGS),e2e ./test/scale
+scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks, and what a sample costs; takes 25 minutes.
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" SCALE=full go test -count=1 -v -timeout 60m -tags $(TAGS),e2e ./test/scale
+
+.PHONY: soak
+soak: build lab ## Have an agent and a gateway work through 24 hours of traffic in 48 minutes, and print what they need meanwhile.
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" SOAK=full go test -count=1 -v -timeout 70m -tags $(TAGS),e2e ./test/soak
 
 .PHONY: build
 build: ## Build the distribution, bin/otelcol-calico.

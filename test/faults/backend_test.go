@@ -21,6 +21,8 @@ import (
 	"github.com/prometheus/prometheus/prompb"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-calico/otelcol-calico/test/labtest"
 )
 
 // manner is how a backend answers.
@@ -57,9 +59,9 @@ type backend struct {
 func newBackend(t *testing.T, prometheus string) *backend {
 	t.Helper()
 	b := &backend{prometheus: prometheus, taken: newSamples(), refused: newSamples()}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	b.address = "127.0.0.1:" + labtest.FreePort(t) // which nobody takes while the backend is away
+	listener, err := net.Listen("tcp", b.address)
 	require.NoError(t, err)
-	b.address = listener.Addr().String()
 	b.url = "http://" + b.address
 	b.serve(listener)
 	t.Cleanup(b.stop)

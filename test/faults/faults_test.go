@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -36,8 +37,21 @@ type aftermath struct {
 	healed  time.Time
 	mayLose func(s sample) bool
 	named   string
-	// check requires more of all that was lost, if there is more to require.
-	check func(lost []sample)
+	// counted is how many points the collector says that it refused, if it says so of each.
+	counted func() float64
+}
+
+// amiss is what is missing and may not be.
+func (a aftermath) amiss(missing []sample) []sample {
+	if a.mayLose == nil {
+		return missing
+	}
+	return slices.DeleteFunc(slices.Clone(missing), a.mayLose)
+}
+
+// may says whether this much may be missing.
+func (a aftermath) may(missing []sample) bool {
+	return len(a.amiss(missing)) == 0 && (a.counted == nil || a.counted() == float64(points(missing)))
 }
 
 func lossless() aftermath { return aftermath{healed: time.Now()} }
@@ -193,28 +207,21 @@ func (f fault) run(t *testing.T, r route) (row, string) {
 	g.pass(t, 5*interval)
 	after := f.do(t, g)
 	g.pass(t, 5*interval)
-	atMost, promised := patience*(outage()/(2*time.Minute)), "0" // a longer outage leaves more to send
-	switch {
-	case f.tried:
-		atMost, promised = short, "-"
-	case after.mayLose != nil:
-		atMost, promised = backoff, after.named
-	}
-	row, lost := g.settle(t, f.name, r.name, after.healed, atMost)
 	if f.tried {
-		return row, promised
+		row, _ := g.settle(t, f.name, r.name, after.healed, short, none)
+		g.collector.collector.Kill() // what does not deliver may not end either
+		return row, "-"
 	}
+	row, lost := g.settle(t, f.name, r.name, after.healed, max(patience, outage()/2), after.may)
 	require.NotZero(t, row.sent)
-	if after.check != nil {
-		after.check(lost)
+	if after.counted != nil {
+		assert.InDelta(t, points(lost), after.counted(), 0, "points that were lost and not counted")
 	}
-	if after.mayLose != nil {
-		lost = slices.DeleteFunc(lost, after.mayLose)
-	}
+	lost = after.amiss(lost)
 	assert.Empty(t, lost[:min(len(lost), 3)], "%d samples that were lost", len(lost))
 	assert.Zero(t, row.disordered, "samples that arrived after a newer one of their series")
 	if !f.sentAgain {
 		assert.Zero(t, row.duplicated, "samples that arrived twice")
 	}
-	return row, promised
+	return row, cmp.Or(after.named, "0")
 }

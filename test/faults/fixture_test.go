@@ -101,21 +101,25 @@ func (g *rig) pass(t *testing.T, d time.Duration) {
 	require.Eventually(t, func() bool { return g.recorder.given.latest() >= until }, d+patience, poll, "scrapes go on")
 }
 
-// settle waits until all that was given up to now has been taken, for so long at most, and counts what Prometheus has of it.
-func (g *rig) settle(t *testing.T, fault, route string, healed time.Time, atMost time.Duration) (r row, lost []sample) {
+// settle waits until no more of what was given up to now is missing than may be, for so long at most, and counts what Prometheus has of it.
+func (g *rig) settle(t *testing.T, fault, route string, healed time.Time, atMost time.Duration, may func(missing []sample) bool) (r row, lost []sample) {
 	t.Helper()
-	r, lost = settle(t, g.recorder.given.until(time.Now().UnixMilli()), g.backend, healed, atMost)
+	r, lost = settle(t, g.recorder.given.until(time.Now().UnixMilli()), g.backend, healed, atMost, may)
 	r.fault, r.route = fault, route
 	return r, lost
 }
 
-// settle waits until a backend has taken what was given, for so long at most, and counts what its Prometheus has of it.
-func settle(t *testing.T, given *samples, b *backend, healed time.Time, atMost time.Duration) (r row, lost []sample) {
+func none(missing []sample) bool { return len(missing) == 0 }
+
+// settle waits until a backend has taken what was given but for what may be missing, for so long at most, and counts what its Prometheus has of it.
+func settle(
+	t *testing.T, given *samples, b *backend, healed time.Time, atMost time.Duration, may func(missing []sample) bool,
+) (r row, lost []sample) {
 	t.Helper()
 	recovered := healed
 	for deadline := time.Now().Add(atMost); time.Now().Before(deadline); <-time.After(poll) {
 		recovered = time.Now()
-		if len(given.missing(b.taken)) == 0 {
+		if may(given.missing(b.taken)) {
 			break
 		}
 	}

@@ -105,7 +105,7 @@ func (f *fleet) settle(t *testing.T, fault, route string, healed time.Time) row 
 	for _, a := range f.agents {
 		maps.Copy(given.values, a.recorder.given.until(cut).values)
 	}
-	r, lost := settle(t, given, f.front, healed, f.patience)
+	r, lost := settle(t, given, f.front, healed, f.patience, none)
 	r.fault, r.route = fault, route
 	r.duplicated, r.disordered = r.duplicated-f.again, r.disordered-f.disordered
 	f.again, f.disordered = f.again+r.duplicated, f.disordered+r.disordered

@@ -23,7 +23,7 @@ func newPartition(t *testing.T) *partition {
 	t.Helper()
 	n := newNetwork(t)
 	p := &partition{fleet: newFleet(t, latePrometheus), red: n.add(t), blue: n.add(t), gateway: n.add(t), host: n.host}
-	p.patience = max(patience, outage()/2) // gRPC tries to connect the more rarely the longer it could not
+	p.patience = outage() / 2 // gRPC tries to connect the more rarely the longer it could not
 	authority := pki.NewAuthority(t)
 	server := authority.IssueFor(t, p.gateway.address, time.Now().Add(time.Hour))
 	token := labtest.SecretFile(t, "t0ken")

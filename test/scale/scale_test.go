@@ -64,7 +64,9 @@ func TestLargeClusterIsCountedInLittleMemory(t *testing.T) {
 	counted := func(r report) bool { return r.size > 0 }
 	backend.await(t, 1, counted)
 	t.Logf("the account was there %s after the start", time.Since(begin).Round(100*time.Millisecond))
+	computed, beginReports := busy.CPU(t), time.Now()
 	last := backend.await(t, reports, counted)
+	t.Logf("%.1f s of CPU in %s, of which are %d reports", (busy.CPU(t) - computed).Seconds(), time.Since(beginReports).Round(time.Second), reports-1)
 	require.Equal(t, p.blocks*p.inUse, last.inUse, "every address is counted")
 	require.Equal(t, p.blocks*p.inUse, last.allocated)
 	require.Equal(t, p.pools<<16, last.size)
@@ -110,21 +112,27 @@ func newBackend(t *testing.T) *backend {
 	return b
 }
 
-func (b *backend) take(r *http.Request) error {
+// decode reads a request of OTLP over HTTP.
+func decode(r *http.Request) (pmetricotlp.ExportRequest, error) {
+	request := pmetricotlp.NewExportRequest()
 	var body io.Reader = r.Body
 	if r.Header.Get("Content-Encoding") == "gzip" {
 		unzipped, err := gzip.NewReader(r.Body)
 		if err != nil {
-			return err
+			return request, err
 		}
 		body = unzipped
 	}
 	content, err := io.ReadAll(body)
 	if err != nil {
-		return err
+		return request, err
 	}
-	request := pmetricotlp.NewExportRequest()
-	if err := request.UnmarshalProto(content); err != nil {
+	return request, request.UnmarshalProto(content)
+}
+
+func (b *backend) take(r *http.Request) error {
+	request, err := decode(r)
+	if err != nil {
 		return err
 	}
 	sums := map[string]int{}
