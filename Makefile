@@ -34,7 +34,7 @@ unit: ## Run the unit tests with the race detector.
 
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
-	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 1 -parallel 32 -timeout 20m -tags $(TAGS),e2e \
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 2 -parallel 32 -timeout 20m -tags $(TAGS),e2e \
 		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale ./test/soak
 
 .PHONY: conformance

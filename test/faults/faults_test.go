@@ -144,17 +144,20 @@ func answersLost(t *testing.T, g *rig) aftermath {
 	return lossless()
 }
 
-// answersLostAndRefused has Prometheus refuse what it then gets again, with what is new in the same request.
-func answersLostAndRefused(t *testing.T, g *rig) aftermath {
-	t.Helper()
-	a := answersLost(t, g)
-	a.mayLose, a.named = g.backend.refused.has, whatIsRefused
-	return a
+// refusable has Prometheus refuse what it gets again after newer samples, with what is new in the same request.
+func refusable(do func(*testing.T, *rig) aftermath) func(*testing.T, *rig) aftermath {
+	return func(t *testing.T, g *rig) aftermath {
+		t.Helper()
+		a := do(t, g)
+		a.mayLose, a.named = g.backend.refused.has, whatIsRefused
+		return a
+	}
 }
 
 func faults() []fault {
 	direct := []route{remoteWrite, prometheusOTLP}
 	all := append(slices.Clone(direct), overGateway)
+	late := []route{remoteWriteLate, prometheusOTLPLate}
 	gateway := []route{overGateway}
 	tried := []route{triedMemory, triedWAL}
 	return []fault{
@@ -171,10 +174,11 @@ func faults() []fault {
 		{name: "backend away, collector restarted", routes: all, do: away(2*short, restarted, short), sentAgain: true},
 		{name: "backend away, gateway killed", routes: gateway, do: away(short, gatewayGone, short), sentAgain: true},
 		{name: "backend away, both killed", routes: gateway, do: away(short, bothGone, short), sentAgain: true},
-		{name: "backend slow, collector killed", routes: direct, do: catchingUp, sentAgain: true},
+		{name: "backend slow, collector killed", routes: direct, do: refusable(catchingUp), sentAgain: true},
+		{name: "backend slow, collector killed", routes: late, do: catchingUp, sentAgain: true},
 		{name: "answers lost", routes: direct, do: behaving(manner{mute: true}, short), sentAgain: true},
-		{name: "answers lost, collector killed", routes: direct, do: answersLostAndRefused, sentAgain: true},
-		{name: "answers lost, collector killed", routes: []route{remoteWriteLate, prometheusOTLPLate}, do: answersLost, sentAgain: true},
+		{name: "answers lost, collector killed", routes: direct, do: refusable(answersLost), sentAgain: true},
+		{name: "answers lost, collector killed", routes: late, do: answersLost, sentAgain: true},
 		{name: "queue full", routes: direct, env: smallQueue, do: queueFull},
 		{name: "disk full", routes: direct, prepare: smallDisk, do: diskFull, sentAgain: true},
 		{name: "queue file damaged", routes: direct, do: damaged, sentAgain: true},
