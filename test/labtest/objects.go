@@ -63,7 +63,7 @@ func (l *Lab) Keep(t *testing.T, definition, field string) {
 	require.NoError(t, err)
 }
 
-// Create makes a cluster-scoped object of a resource that may have been defined a moment ago. It ends with the test.
+// Create makes a cluster-scoped object of a resource that may have been defined, or had fields kept, a moment ago. It ends with the test.
 func (l *Lab) Create(t *testing.T, plural, apiVersion, kind, name string, spec map[string]any) *unstructured.Unstructured {
 	t.Helper()
 	group, err := schema.ParseGroupVersion(apiVersion)
@@ -74,7 +74,8 @@ func (l *Lab) Create(t *testing.T, plural, apiVersion, kind, name string, spec m
 	}}
 	var created *unstructured.Unstructured
 	require.EventuallyWithT(t, func(c *assert.CollectT) {
-		created, err = client.Create(t.Context(), object, metav1.CreateOptions{})
+		// Else fields that the API server does not know yet are dropped.
+		created, err = client.Create(t.Context(), object, metav1.CreateOptions{FieldValidation: metav1.FieldValidationStrict})
 		require.NoError(c, err)
 	}, patience, poll)
 	t.Cleanup(func() { _ = client.Delete(cleanup(t), name, metav1.DeleteOptions{}) })

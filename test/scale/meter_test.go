@@ -4,6 +4,7 @@ package scale
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,7 +125,15 @@ type fleet struct {
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
 	f, content := &fleet{}, capture(t, "felix")
-	listener, err := net.Listen("tcp4", "0.0.0.0:0")
+	// All addresses of loopback, and none beyond.
+	loopback := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var bound error
+		called := c.Control(func(fd uintptr) {
+			bound = syscall.SetsockoptString(int(fd), syscall.SOL_SOCKET, syscall.SO_BINDTODEVICE, "lo")
+		})
+		return errors.Join(called, bound)
+	}}
+	listener, err := loopback.Listen(t.Context(), "tcp4", "0.0.0.0:0")
 	require.NoError(t, err)
 	_, f.port, err = net.SplitHostPort(listener.Addr().String())
 	require.NoError(t, err)
