@@ -22,7 +22,7 @@ const (
 	// interval between two scrapes; the configuration's default would make the tests slow.
 	interval = 2 * time.Second
 	// patience is how long a test waits for what must come.
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	poll     = 200 * time.Millisecond
 
 	clusterName = "e2e"

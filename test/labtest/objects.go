@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long is waited for the API server to take what it will take.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 var definitions = schema.GroupVersionResource{Group: "apiextensions.k8s.io", Version: "v1", Resource: "customresourcedefinitions"}
 

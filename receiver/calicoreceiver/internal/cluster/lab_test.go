@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 }
 
 const (
-	patience = 60 * time.Second
+	patience = 2 * time.Minute
 	poll     = 50 * time.Millisecond
 )
 
