@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
@@ -81,10 +80,6 @@ func startCollector(t *testing.T, c collector) *labtest.Collector {
 		"STORAGE_DIRECTORY=" + t.TempDir(),
 		"REMOTE_WRITE_ENDPOINT=" + lab.PrometheusURL + "/api/v1/write",
 		"REMOTE_WRITE_HOP=127.0.0.1:" + labtest.FreePort(t),
-		"HEALTH_CHECK_PORT=" + labtest.FreePort(t),
-		"TELEMETRY_METRICS_PORT=" + labtest.FreePort(t),
-		"PPROF_PORT=" + labtest.FreePort(t),
-		"ZPAGES_PORT=" + labtest.FreePort(t),
 	}, c.env...)...)
 	p.Quiet = c.quiet
 	return p
@@ -92,28 +87,12 @@ func startCollector(t *testing.T, c collector) *labtest.Collector {
 
 func prometheus(t *testing.T) promv1.API {
 	t.Helper()
-	return apiOf(t, lab.PrometheusURL)
-}
-
-// apiOf asks the Prometheus at an address.
-func apiOf(t *testing.T, address string) promv1.API {
-	t.Helper()
-	client, err := api.NewClient(api.Config{Address: address})
-	require.NoError(t, err)
-	return promv1.NewAPI(client)
+	return labtest.PrometheusAPI(t, lab.PrometheusURL)
 }
 
 // query evaluates PromQL now.
 func query(ctx context.Context, prom promv1.API, expression string) (model.Vector, error) {
-	value, _, err := prom.Query(ctx, expression, time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", expression, err)
-	}
-	vector, ok := value.(model.Vector)
-	if !ok {
-		return nil, fmt.Errorf("%s: %s is no vector", expression, value.Type())
-	}
-	return vector, nil
+	return labtest.Query(ctx, prom, expression, time.Now())
 }
 
 // one is the value of an expression that has exactly one, and ok.

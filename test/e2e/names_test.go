@@ -52,7 +52,7 @@ func TestNamesAreThoseThatPrometheusScrapes(t *testing.T) {
 		components = append(components, inPlaceOf(t, "calico-felix", "calico-node", "../../receiver/calicoreceiver/internal/scrape/testdata/felix.prom",
 			"FELIX_PROMETHEUSMETRICSPORT", corev1.EnvVar{Name: "FELIX_PROMETHEUSMETRICSENABLED", Value: "true"}))
 	}
-	scraped := apiOf(t, labtest.StartPrometheus(t, scrapeConfig(components)))
+	scraped := labtest.PrometheusAPI(t, labtest.StartPrometheus(t, scrapeConfig(components)))
 	for _, c := range []struct {
 		name      string
 		configs   []string
@@ -127,9 +127,7 @@ func startRoutes(t *testing.T, cluster string, configs []string) []route {
 	port := labtest.FreePort(t)
 	labtest.StartCollector(t, []string{"../../configs/gateway.yaml", "../../configs/backends/remote-write.yaml", "testdata/gateway.yaml"},
 		"STORAGE_DIRECTORY="+t.TempDir(), "OTLP_GRPC_PORT="+port,
-		"REMOTE_WRITE_ENDPOINT="+behind+"/api/v1/write", "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t),
-		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t),
-		"PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))
+		"REMOTE_WRITE_ENDPOINT="+behind+"/api/v1/write", "REMOTE_WRITE_HOP=127.0.0.1:"+labtest.FreePort(t))
 	startCollector(t, collector{
 		cluster: cluster,
 		configs: append([]string{"../../configs/backends/prometheus-otlp.yaml", "../../configs/backends/otlp-grpc.yaml", "testdata/names-agent.yaml"}, configs...),
@@ -140,9 +138,9 @@ func startRoutes(t *testing.T, cluster string, configs []string) []route {
 		},
 	})
 	routes := []route{
-		{name: "remote write", prom: apiOf(t, remoteWrite)},
-		{name: "OTLP into Prometheus", prom: apiOf(t, otlp), targetInfo: true},
-		{name: "OTLP to a gateway, and from there remote write", prom: apiOf(t, behind)},
+		{name: "remote write", prom: labtest.PrometheusAPI(t, remoteWrite)},
+		{name: "OTLP into Prometheus", prom: labtest.PrometheusAPI(t, otlp), targetInfo: true},
+		{name: "OTLP to a gateway, and from there remote write", prom: labtest.PrometheusAPI(t, behind)},
 	}
 	for _, r := range routes {
 		awaitValue(t, r.prom, `count(up{job="calico-typha"})`, 1)

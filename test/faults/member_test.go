@@ -27,9 +27,7 @@ type member struct {
 func newMember(t *testing.T, configs, env []string) *member {
 	t.Helper()
 	telemetry := labtest.FreePort(t)
-	return &member{storage: t.TempDir(), configs: configs, telemetry: telemetry, env: append(slices.Clone(env),
-		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+telemetry,
-		"PPROF_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))}
+	return &member{storage: t.TempDir(), configs: configs, telemetry: telemetry, env: append(slices.Clone(env), "TELEMETRY_METRICS_PORT="+telemetry)}
 }
 
 func (m *member) start(t *testing.T) {

@@ -18,9 +18,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
@@ -249,12 +246,8 @@ func promptly(t *testing.T, file string) string {
 // query is the value of an expression in Prometheus: 0 where there is none.
 func query(t *testing.T, prometheus, expression string) float64 {
 	t.Helper()
-	client, err := api.NewClient(api.Config{Address: prometheus})
+	vector, err := labtest.Query(t.Context(), labtest.PrometheusAPI(t, prometheus), expression, time.Now())
 	require.NoError(t, err)
-	answer, _, err := promv1.NewAPI(client).Query(t.Context(), expression, time.Now())
-	require.NoError(t, err)
-	vector, ok := answer.(model.Vector)
-	require.True(t, ok, expression)
 	if len(vector) == 0 {
 		return 0
 	}

@@ -26,7 +26,8 @@ type Collector struct {
 	killed bool
 }
 
-// StartCollector runs the distribution with configurations that are read one on top of the other. It ends with the test, at the latest.
+// StartCollector runs the distribution with configurations that are read one on top of the other. What all of configs/ listen on is free ports, unless env says
+// otherwise. It ends with the test, at the latest.
 func StartCollector(t *testing.T, configs []string, env ...string) *Collector {
 	t.Helper()
 	return StartCollectorUnder(t, nil, configs, env...)
@@ -42,7 +43,11 @@ func StartCollectorUnder(t *testing.T, command, configs []string, env ...string)
 	}
 	c := &Collector{cmd: cmd}
 	cmd.Stdout, cmd.Stderr = &c.Output, &c.Output
-	cmd.Env = append(os.Environ(), env...)
+	cmd.Env = os.Environ()
+	for _, port := range []string{"HEALTH_CHECK_PORT", "TELEMETRY_METRICS_PORT", "PPROF_PORT", "ZPAGES_PORT"} {
+		cmd.Env = append(cmd.Env, port+"="+FreePort(t))
+	}
+	cmd.Env = append(cmd.Env, env...) // the last one counts
 	stop, ended, err := Run(cmd)
 	if err != nil {
 		t.Fatal(err)

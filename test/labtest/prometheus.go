@@ -1,12 +1,18 @@
 package labtest
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
 )
 
 // StartPrometheus starts a Prometheus of the test's own, with receivers for remote write and OTLP, and returns its URL when it is ready. It ends with
@@ -54,4 +60,27 @@ func StartPrometheus(t *testing.T, config string) (url string) {
 		case <-time.After(poll):
 		}
 	}
+}
+
+// PrometheusAPI asks the Prometheus at a URL.
+func PrometheusAPI(t *testing.T, url string) promv1.API {
+	t.Helper()
+	client, err := api.NewClient(api.Config{Address: url})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return promv1.NewAPI(client)
+}
+
+// Query evaluates PromQL at a time.
+func Query(ctx context.Context, prom promv1.API, expression string, at time.Time) (model.Vector, error) {
+	value, _, err := prom.Query(ctx, expression, at)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", expression, err)
+	}
+	vector, ok := value.(model.Vector)
+	if !ok {
+		return nil, fmt.Errorf("%s: %s is no vector", expression, value.Type())
+	}
+	return vector, nil
 }

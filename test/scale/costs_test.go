@@ -96,8 +96,7 @@ func newCollector(t *testing.T, configs []string, env ...string) *collector {
 			paths[i] = "../../configs/" + config
 		}
 	}
-	c.Collector = labtest.StartCollector(t, paths, append(env, "STORAGE_DIRECTORY="+c.storage, "TELEMETRY_METRICS_PORT="+port,
-		"PPROF_PORT="+labtest.FreePort(t), "HEALTH_CHECK_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))...)
+	c.Collector = labtest.StartCollector(t, paths, append(env, "STORAGE_DIRECTORY="+c.storage, "TELEMETRY_METRICS_PORT="+port)...)
 	require.Eventually(t, func() bool { return c.Contains("Everything is ready") }, patience, poll)
 	return c
 }

@@ -52,8 +52,7 @@ type process struct {
 func newProcess(t *testing.T, name string, configs []string, env ...string) *process {
 	t.Helper()
 	p := &process{name: name, storage: t.TempDir(), pprof: labtest.FreePort(t), readings: make([][]float64, len(measures))}
-	p.Collector = labtest.StartCollector(t, configs, append(env, "STORAGE_DIRECTORY="+p.storage, "PPROF_PORT="+p.pprof,
-		"HEALTH_CHECK_PORT="+labtest.FreePort(t), "TELEMETRY_METRICS_PORT="+labtest.FreePort(t), "ZPAGES_PORT="+labtest.FreePort(t))...)
+	p.Collector = labtest.StartCollector(t, configs, append(env, "STORAGE_DIRECTORY="+p.storage, "PPROF_PORT="+p.pprof)...)
 	require.Eventually(t, func() bool { return p.Contains("Everything is ready") }, patience, poll)
 	return p
 }

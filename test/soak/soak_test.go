@@ -15,9 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-calico/otelcol-calico/test/labtest"
@@ -133,9 +131,7 @@ func requireAllArrived(t *testing.T, address string, endpoints map[string][]*end
 	t.Helper()
 	now := time.Now()
 	pools := float64(endpoints["KUBE_CONTROLLERS_ENDPOINTS"][0].pools())
-	client, err := api.NewClient(api.Config{Address: address})
-	require.NoError(t, err)
-	prometheus := promv1.NewAPI(client)
+	prometheus := labtest.PrometheusAPI(t, address)
 	for _, of := range endpoints {
 		for _, e := range of {
 			// Up to the middle between the last scrape and the next.
@@ -170,10 +166,9 @@ func awaitValue(t *testing.T, prometheus promv1.API, want float64, at time.Time,
 // valueOf is what a query about some time finds, 0 for nothing, and no number if it fails.
 func valueOf(t *testing.T, prometheus promv1.API, at time.Time, query string) float64 {
 	t.Helper()
-	value, _, err := prometheus.Query(t.Context(), query, at)
-	vector, ok := value.(model.Vector)
+	vector, err := labtest.Query(t.Context(), prometheus, query, at)
 	switch {
-	case err != nil || !ok:
+	case err != nil:
 		return math.NaN()
 	case len(vector) == 0:
 		return 0
