@@ -47,6 +47,7 @@ var modules = []module{
 		name: "prometheus", dir: "prometheus", tags: "remove_all_sd",
 		programs: []program{
 			{"prometheus", "github.com/prometheus/prometheus/cmd/prometheus"},
+			{"promtool", "github.com/prometheus/prometheus/cmd/promtool"},
 		},
 	},
 }
