@@ -31,11 +31,13 @@ test: unit e2e ## Run all tests: unit tests with the race detector, and end to e
 unit: ## Run the unit tests with the race detector.
 	CGO_ENABLED=1 go test -race -tags $(TAGS) ./...
 	cd lab && CGO_ENABLED=1 go test -race ./...
+	cd monitoring/picture && CGO_ENABLED=1 go test -race ./...
 
 .PHONY: e2e
 e2e: build lab ## Run the end-to-end tests: the distribution in the lab.
 	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" go test -count=1 -v -p 2 -parallel 32 -timeout 20m -tags $(TAGS),e2e \
-		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance ./test/scale ./test/soak
+		./test/e2e/... ./test/faults ./test/security ./receiver/calicoreceiver/internal/cluster ./receiver/calicoreceiver/internal/conformance \
+		./test/monitoring ./test/scale ./test/soak
 
 .PHONY: conformance
 conformance: lab ## Compare the account of addresses with Calico's own after random operations: CONFORMANCE_OPERATIONS, CONFORMANCE_SEED.
@@ -43,9 +45,17 @@ conformance: lab ## Compare the account of addresses with Calico's own after ran
 		go test -count=1 -timeout 60m -tags $(TAGS),e2e -run TestAccountEqualsCalico
 
 .PHONY: faults
-faults: build lab ## Break what is around the collector, and print what was sent, received, lost and duplicated; takes 15 minutes.
+faults: build lab ## Break what is around the collector, and print what was sent, received, lost and duplicated; takes 25 minutes.
 	@cd test/faults && COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" FAULTS=full \
 		go test -count=1 -parallel 32 -timeout 40m -tags $(TAGS),e2e
+
+.PHONY: monitoring
+monitoring: build lab ## Test alerts, dashboards and runbooks: promtool, linter, every query asked in the lab, and print counts; PICTURES=1 draws docs/dashboards anew.
+	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; \
+	PROMTOOL="$(CURDIR)/$(BIN)/lab/promtool" go test -count=1 -v -timeout 30m -tags $(TAGS) ./monitoring | tee "$$report"; \
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" $(if $(PICTURES),PICTURES="$(CURDIR)/docs/dashboards") \
+		go test -count=1 -v -timeout 20m -tags $(TAGS),e2e ./test/monitoring | tee -a "$$report"; \
+	echo; sed -nE 's/^ +[a-z_]+_test\.go:[0-9]+: (([0-9]+ (rules|panels|dashboards|of [0-9]+ alerts)|(rules|rule tests|runbooks|dashboards|panels|queries|documents|mutants): ).*)/\1/p' "$$report"
 
 .PHONY: scale
 scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks, and what a sample costs; takes 25 minutes.
@@ -65,21 +75,25 @@ lab: ## Build the lab: etcd, kube-apiserver, Calico's components and Prometheus,
 	@$(LAB) build --bin $(BIN)/lab
 
 .PHONY: generate
-generate: ## Regenerate distribution/ from builder-config.yaml, and the components' code and docs/metrics.md from their metadata.yaml.
+generate: ## Regenerate distribution/ from builder-config.yaml, components' code and docs/metrics.md from metadata.yaml, alerts and dashboards from monitoring/mixin.
 	go tool builder --skip-get-modules --skip-compilation --config builder-config.yaml
 	go generate ./receiver/... ./processor/... ./extension/...
 	go run ./internal/metricsdoc -output docs/metrics.md receiver/calicoreceiver/metadata.yaml processor/calicoipamprocessor/metadata.yaml
+	rm -f monitoring/alerts/* monitoring/dashboards/*
+	cd monitoring && go tool jsonnet -c -S -m . mixin/render.jsonnet >/dev/null
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) generated ## Run the linters, and check that generated files and go.mod are current.
 	$(GOLANGCI_LINT) run ./...
 	cd lab && ../$(GOLANGCI_LINT) run ./...
+	cd monitoring/picture && ../../$(GOLANGCI_LINT) run ./...
+	go tool jsonnetfmt --test $$(git ls-files 'monitoring/mixin/*sonnet')
 
 .PHONY: generated
 generated:
 	@before=$$(mktemp); after=$$(mktemp); trap 'rm -f "$$before" "$$after"' EXIT; \
 	sums() { git ls-files -co --exclude-standard -z | sort -z | xargs -0 sha256sum 2>/dev/null || true; }; \
-	sums >"$$before"; $(MAKE) --no-print-directory generate; go mod tidy; (cd lab && go mod tidy); sums >"$$after"; \
+	sums >"$$before"; $(MAKE) --no-print-directory generate; go mod tidy; (cd lab && go mod tidy); (cd monitoring/picture && go mod tidy); sums >"$$after"; \
 	diff "$$before" "$$after" >&2 || { echo "generated files were not current; they are now" >&2; exit 1; }
 
 $(GOLANGCI_LINT):
