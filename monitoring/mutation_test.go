@@ -201,7 +201,9 @@ func TestMutantsAreFound(t *testing.T) {
 }
 
 func TestMutantIsOneRuleOfTheFile(t *testing.T) {
-	two := goodRule + strings.ReplaceAll(goodRule[strings.Index(goodRule, "      - alert"):], "CalicoBad", "CalicoWorse")
+	_, bad, found := strings.Cut(goodRule, "      - alert")
+	require.True(t, found)
+	two := goodRule + strings.ReplaceAll("      - alert"+bad, "CalicoBad", "CalicoWorse")
 	content, err := changed([]byte(two), mutant{alert: "CalicoBad", key: "expr", value: "up"}, false)
 	require.NoError(t, err)
 	content, err = changed(content, mutant{alert: "CalicoWorse", key: "annotations.summary", value: "Other."}, false)

@@ -77,7 +77,8 @@ func TestBadRuleIsFound(t *testing.T) {
 			require.Contains(t, goodRule, tc.from)
 			content := strings.Replace(goodRule, tc.from, tc.to, 1)
 			if name == "a description of nothing" {
-				content = goodRule[:strings.Index(goodRule, "description")] + "description: It is bad.\n          runbook_url: https://runbooks/CalicoBad.md\n"
+				before, _, _ := strings.Cut(goodRule, "description")
+				content = before + "description: It is bad.\n          runbook_url: https://runbooks/CalicoBad.md\n"
 				tc.problem = where + "the description is not a sentence with a number or a label of what it is about"
 			}
 			rules := parseRules(t, "alerts/bad.yaml", []byte(content), func(string) string { return goodRunbook })

@@ -242,14 +242,14 @@ func TestTableIsInOrder(t *testing.T) {
 }
 
 func TestVersionsAreCompared(t *testing.T) {
-	for said, has := range map[versions][]bool{ // of v3.28 and v3.32.1
+	for said, expected := range map[versions][]bool{ // of v3.28 and v3.32.1
 		{}:                               {true, true},
 		{Since: "v3.28"}:                 {true, true},
 		{Since: "v3.29"}:                 {false, true},
 		{Until: "v3.31"}:                 {true, false},
 		{Since: "v3.30", Until: "v3.30"}: {false, false},
 	} {
-		require.Equal(t, has, []bool{said.has("v3.28"), said.has("v3.32.1")}, "%q", said.String())
+		require.Equal(t, expected, []bool{said.has("v3.28"), said.has("v3.32.1")}, "%q", said.String())
 	}
 	require.Equal(t, "since Calico 3.30 until Calico 3.31", versions{Since: "v3.30", Until: "v3.31"}.String())
 	require.Equal(t, -1, minor("main"))
