@@ -50,10 +50,10 @@ faults: build lab ## Break what is around the collector, and print what was sent
 		go test -count=1 -parallel 32 -timeout 40m -tags $(TAGS),e2e
 
 .PHONY: monitoring
-monitoring: build lab ## Test alerts, dashboards and runbooks: promtool, linter, every query asked in the lab, and print counts; PICTURES=1 draws docs/dashboards anew.
+monitoring: build lab ## Test alerts, dashboards and runbooks: promtool, linter, every query asked in the lab, and print counts; PICTURES=1 draws docs/dashboards anew, RECORD=1 records monitoring/tests/recorded.yaml.
 	@report=$$(mktemp); trap 'rm -f "$$report"' EXIT; \
 	PROMTOOL="$(CURDIR)/$(BIN)/lab/promtool" go test -count=1 -v -timeout 30m -tags $(TAGS) ./monitoring | tee "$$report"; \
-	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" $(if $(PICTURES),PICTURES="$(CURDIR)/docs/dashboards") \
+	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" $(if $(PICTURES),PICTURES=docs/dashboards) $(if $(RECORD),RECORD=monitoring/tests/recorded.yaml) \
 		go test -count=1 -v -timeout 20m -tags $(TAGS),e2e ./test/monitoring | tee -a "$$report"; \
 	echo; sed -nE 's/^ +[a-z_]+_test\.go:[0-9]+: (([0-9]+ (rules|panels|dashboards|of [0-9]+ alerts)|(rules|rule tests|runbooks|dashboards|panels|queries|documents|mutants): ).*)/\1/p' "$$report"
 

@@ -132,13 +132,13 @@ func TestAPIServerThatIsStoppedForAMinute(t *testing.T) {
 	awaitState(t, prom, name, "ipam", "unreachable", "kubernetes_api", 1)
 
 	lab.Command(t, "part", "start", "kube-apiserver")
-	pod := runningPod(t, "goldmane", "127.0.0.1", corev1.Container{})
+	pod := lab.RunningPod(t, "goldmane", "127.0.0.1", corev1.Container{})
 	// client-go waits up to a minute between two tries once an API server has been away for long.
 	require.Eventually(t, func() bool {
 		vector, err := query(t.Context(), prom, fmt.Sprintf(`calico_component_endpoints{k8s_cluster_name=%q,component="goldmane",state="disabled"}`, name))
 		return err == nil && len(vector) == 1
 	}, 3*time.Minute, poll)
-	deletePod(t, pod)
+	lab.DeletePod(t, pod)
 	awaitState(t, prom, name, "goldmane", "absent", "no_pods", 1)
 	awaitValue(t, prom, "count("+up+" == 1)", float64(len(lab.Components)))
 }

@@ -86,7 +86,7 @@ func inPlaceOf(t *testing.T, job, app, file, portVariable string, env ...corev1.
 	t.Cleanup(server.Close)
 	at, err := url.Parse(server.URL)
 	require.NoError(t, err)
-	pod := runningPod(t, app, at.Hostname(), corev1.Container{Env: append(env, corev1.EnvVar{Name: portVariable, Value: at.Port()})})
+	pod := lab.RunningPod(t, app, at.Hostname(), corev1.Container{Env: append(env, corev1.EnvVar{Name: portVariable, Value: at.Port()})})
 	return labtest.Component{Job: job, Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName, Address: at.Host}
 }
 

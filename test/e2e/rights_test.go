@@ -130,7 +130,7 @@ func grant(t *testing.T, name string, rights []right) {
 // settings in a ConfigMap, a kube-controllers that cannot be reached, and a migration between the API groups.
 func needEveryRight(t *testing.T) {
 	t.Helper()
-	runningPod(t, "calico-typha", "127.0.0.1", corev1.Container{
+	lab.RunningPod(t, "calico-typha", "127.0.0.1", corev1.Container{
 		EnvFrom: []corev1.EnvFromSource{{
 			ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: "kubernetes-services-endpoint"}},
 		}},

@@ -46,14 +46,14 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 	}
 
 	t.Run("a component that is installed without metrics names the setting", func(t *testing.T) {
-		pod := runningPod(t, "goldmane", "127.0.0.1", corev1.Container{})
+		pod := lab.RunningPod(t, "goldmane", "127.0.0.1", corev1.Container{})
 		awaitState(t, prom, name, "goldmane", "disabled", "Goldmane.spec.metricsPort", 1)
 		awaitNothing(t, prom, fmt.Sprintf(`calico_component_endpoints{k8s_cluster_name=%q,component="goldmane",state="absent"}`, name))
-		deletePod(t, pod)
+		lab.DeletePod(t, pod)
 		awaitState(t, prom, name, "goldmane", "absent", "no_pods", 1)
 	})
 	t.Run("a component that does not answer is unreachable, and kube-controllers behind the operator's policy is blocked", func(t *testing.T) {
-		typha := runningPod(t, "calico-typha", "127.0.0.1", corev1.Container{Env: []corev1.EnvVar{
+		typha := lab.RunningPod(t, "calico-typha", "127.0.0.1", corev1.Container{Env: []corev1.EnvVar{
 			{Name: "TYPHA_PROMETHEUSMETRICSENABLED", Value: "true"}, {Name: "TYPHA_PROMETHEUSMETRICSPORT", Value: "1"},
 		}})
 		stopPart(t, "calico-kube-controllers")
@@ -76,7 +76,7 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 		awaitState(t, prom, name, "kube_controllers", "unreachable", "scrape_failed", 1)
 		lab.Command(t, "part", "restart", "calico-kube-controllers")
 		awaitState(t, prom, name, "kube_controllers", "scraped", "ok", 1)
-		deletePod(t, typha)
+		lab.DeletePod(t, typha)
 		awaitNothing(t, prom, fmt.Sprintf(`calico_component_endpoints{k8s_cluster_name=%q,state="unreachable"}`, name))
 	})
 	t.Run("what the API says of the cluster", func(t *testing.T) {
@@ -96,30 +96,6 @@ func TestComponentStatesSayWhyOneIsDark(t *testing.T) {
 		awaitValue(t, prom, fmt.Sprintf(`calico_tigera_status{k8s_cluster_name=%q,component="calico",condition="Available"}`, name), 1)
 		awaitValue(t, prom, fmt.Sprintf(`calico_tigera_status{k8s_cluster_name=%q,component="calico",condition="Degraded"}`, name), 0)
 	})
-}
-
-// runningPod creates a pod of a component that runs, as far as the API says. It goes with the test.
-func runningPod(t *testing.T, app, ip string, container corev1.Container) *corev1.Pod {
-	t.Helper()
-	container.Name, container.Image = app, app
-	pods := lab.Kube(t).CoreV1().Pods("calico-system")
-	pod, err := pods.Create(t.Context(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: app + "-", Labels: map[string]string{"k8s-app": app, "app.kubernetes.io/name": app}},
-		Spec:       corev1.PodSpec{NodeName: "node-2", Containers: []corev1.Container{container}},
-	}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}
-	pod, err = pods.UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
-	require.NoError(t, err)
-	t.Cleanup(func() { deletePod(t, pod) })
-	return pod
-}
-
-func deletePod(t *testing.T, pod *corev1.Pod) {
-	t.Helper()
-	now := int64(0)
-	err := lab.Kube(t).CoreV1().Pods(pod.Namespace).Delete(context.WithoutCancel(t.Context()), pod.Name, metav1.DeleteOptions{GracePeriodSeconds: &now})
-	require.NoError(t, ignoreNotFound(err))
 }
 
 // nodeStatus is a CalicoNodeStatus as calico-node of a full mesh reports it: one peer for every other node and family.

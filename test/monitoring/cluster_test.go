@@ -64,21 +64,6 @@ func createNode(t *testing.T, name, address string) {
 	require.NoError(t, err)
 }
 
-// runningPod makes a pod of a component that runs, as far as the API says.
-func runningPod(t *testing.T, app string, container corev1.Container) {
-	t.Helper()
-	container.Name, container.Image = app, app
-	pods := lab.Kube(t).CoreV1().Pods("calico-system")
-	pod, err := pods.Create(t.Context(), &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: app + "-", Labels: map[string]string{"k8s-app": app, "app.kubernetes.io/name": app}},
-		Spec:       corev1.PodSpec{NodeName: "node-3", Containers: []corev1.Container{container}},
-	}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	pod.Status = corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.1", PodIPs: []corev1.PodIP{{IP: "127.0.0.1"}}}
-	_, err = pods.UpdateStatus(t.Context(), pod, metav1.UpdateOptions{})
-	require.NoError(t, err)
-}
-
 // patch changes the default object of a kind of Calico's.
 func patch(t *testing.T, plural string, spec map[string]any) {
 	t.Helper()

@@ -123,8 +123,8 @@ func (s *site) provoke(t *testing.T) {
 		bgpNode{name: "node-4", v4: mesh("192.0.2.", nil), notReady: true},
 		bgpNode{name: edgeNode, v4: mesh("192.0.2.", nil), age: time.Hour},
 	)
-	runningPod(t, "goldmane", corev1.Container{}) // without metrics
-	runningPod(t, "calico-typha", corev1.Container{Env: []corev1.EnvVar{
+	lab.RunningPod(t, "goldmane", "127.0.0.1", corev1.Container{}) // without metrics
+	lab.RunningPod(t, "calico-typha", "127.0.0.1", corev1.Container{Env: []corev1.EnvVar{
 		{Name: "TYPHA_PROMETHEUSMETRICSENABLED", Value: "true"}, {Name: "TYPHA_PROMETHEUSMETRICSPORT", Value: "1"},
 	}}) // nobody listens there
 
