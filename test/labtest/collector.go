@@ -2,6 +2,7 @@ package labtest
 
 import (
 	"bytes"
+	"context"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -10,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
@@ -110,21 +110,29 @@ func (o *Output) String() string {
 	return o.buf.String()
 }
 
-// The ports that tests are given, in an order of this process' own. They are none of those that the kernel gives to outgoing connections, which could
-// take them meanwhile, and the lab's are above.
-const firstPort, ports = 15000, 5000
+// The ports that tests are given are none of those that the kernel gives to outgoing connections, which could take them meanwhile, and the lab's are above.
+// A process takes them by the block: it listens on the first port of one for as long as it lives, so that no test of another process is given the rest.
+const firstPort, blocks, blockSize = 15000, 50, 100
 
-var nextPort = func() *atomic.Int32 {
-	var next atomic.Int32
-	next.Store(rand.Int32N(ports))
-	return &next
-}()
+// portBlock is the block that is given out.
+var portBlock struct {
+	mu    sync.Mutex
+	guard []net.Listener
+	next  int // in the block; the first port is its guard's
+	base  int
+}
 
-// FreePort is a port that nothing listens on and that no other call was given.
+// FreePort is a port that nothing listens on and that no other call was given, of no process.
 func FreePort(t *testing.T) string {
 	t.Helper()
-	for range ports {
-		port := strconv.Itoa(firstPort + int(nextPort.Add(1))%ports)
+	portBlock.mu.Lock()
+	defer portBlock.mu.Unlock()
+	for {
+		if portBlock.next%blockSize == 0 {
+			portBlock.base, portBlock.next = takeBlock(t), 1
+		}
+		port := strconv.Itoa(portBlock.base + portBlock.next)
+		portBlock.next++
 		listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:"+port)
 		if err == nil {
 			if err := listener.Close(); err != nil {
@@ -133,6 +141,19 @@ func FreePort(t *testing.T) string {
 			return port
 		}
 	}
+}
+
+// takeBlock takes a block that no process has, and returns its first port.
+func takeBlock(t *testing.T) int {
+	t.Helper()
+	for _, block := range rand.Perm(blocks) {
+		base := firstPort + block*blockSize
+		guard, err := new(net.ListenConfig).Listen(context.WithoutCancel(t.Context()), "tcp", "127.0.0.1:"+strconv.Itoa(base))
+		if err == nil {
+			portBlock.guard = append(portBlock.guard, guard)
+			return base
+		}
+	}
 	t.Fatal("no port is free")
-	return ""
+	return 0
 }
