@@ -103,6 +103,7 @@ func TestMonitoring(t *testing.T) {
 	t.Run("alerts fire by what they are about", s.alertsFire)
 	t.Run("expressions of alerts have answers", s.rulesAnswer)
 	t.Run("panels and variables have answers", s.panelsAnswer)
+	t.Run("commands of runbooks work", s.runbooksWork)
 	if os.Getenv("PICTURES") != "" {
 		s.draw(t, os.Getenv("PICTURES"))
 	}

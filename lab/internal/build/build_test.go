@@ -111,7 +111,7 @@ func TestFindRoot(t *testing.T) {
 
 func TestProgramsAreNamedOnce(t *testing.T) {
 	require.ElementsMatch(t, []string{
-		"calico-felix", "calico-kube-controllers", "calico-typha", "calicoctl", "etcd", "kube-apiserver", "prometheus", "promtool",
+		"calico-felix", "calico-kube-controllers", "calico-typha", "calicoctl", "etcd", "kube-apiserver", "kubectl", "prometheus", "promtool",
 	}, Programs())
 }
 

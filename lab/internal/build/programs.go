@@ -40,6 +40,7 @@ var modules = []module{
 		programs: []program{
 			{"etcd", "./etcd"},
 			{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"},
+			{"kubectl", "k8s.io/kubernetes/cmd/kubectl"},
 		},
 	},
 	{
