@@ -55,7 +55,7 @@ monitoring: build lab ## Test alerts, dashboards and runbooks: promtool, linter,
 	PROMTOOL="$(CURDIR)/$(BIN)/lab/promtool" go test -count=1 -v -timeout 30m -tags $(TAGS) ./monitoring | tee "$$report"; \
 	COLLECTOR="$(CURDIR)/$(COLLECTOR)" LAB="$(CURDIR)/$(LAB)" $(if $(PICTURES),PICTURES=docs/dashboards) $(if $(RECORD),RECORD=monitoring/tests/recorded.yaml) \
 		go test -count=1 -v -timeout 20m -tags $(TAGS),e2e ./test/monitoring | tee -a "$$report"; \
-	echo; sed -nE 's/^ +[a-z_]+_test\.go:[0-9]+: (([0-9]+ (rules|panels|dashboards|of [0-9]+ alerts)|(rules|rule tests|runbooks|dashboards|panels|queries|documents|mutants): ).*)/\1/p' "$$report"
+	echo; sed -nE 's/^ +[a-z_]+_test\.go:[0-9]+: (([0-9]+ (rules|panels|dashboards|commands|of [0-9]+ alerts)|(rules|rule tests|runbooks|dashboards|panels|queries|documents|mutants): ).*)/\1/p' "$$report"
 
 .PHONY: scale
 scale: build lab ## Measure the distribution on 5,000 nodes, 200 pools and 20,000 blocks, and what a sample costs; takes 25 minutes.
