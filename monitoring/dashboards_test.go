@@ -124,6 +124,20 @@ func readDashboards(t *testing.T) []dashboard {
 	return all
 }
 
+// overridden are what the overrides of a panel's fields say of a property.
+func overridden[T any](p panel, id string) (values []T) {
+	for _, override := range p.FieldConfig.Overrides {
+		for _, property := range override.Properties {
+			if property.ID == id {
+				var value T
+				_ = json.Unmarshal(property.Value, &value) // what cannot be read is the zero value
+				values = append(values, value)
+			}
+		}
+	}
+	return values
+}
+
 // lintSchema decodes a dashboard as Grafana's SDK does where it takes nothing that it does not know: fields, options of panels, queries.
 func lintSchema(d dashboard) problems {
 	var wrong problems

@@ -1,7 +1,6 @@
 package monitoring
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -72,17 +71,7 @@ func lintGrafanaPanel(d dashboard, p panel, units []string) problems {
 			d.add(&wrong, p, "panel-datasource-rule: a query has datasource %+v", of.Datasource)
 		}
 	}
-	used := []string{p.FieldConfig.Defaults.Unit}
-	for _, override := range p.FieldConfig.Overrides {
-		for _, property := range override.Properties {
-			if property.ID == "unit" {
-				var unit string
-				_ = json.Unmarshal(property.Value, &unit)
-				used = append(used, unit)
-			}
-		}
-	}
-	for _, unit := range used {
+	for _, unit := range append([]string{p.FieldConfig.Defaults.Unit}, overridden[string](p, "unit")...) {
 		if !slices.Contains(units, unit) {
 			d.add(&wrong, p, "panel-units-rule: Grafana has no unit %q", unit)
 		}

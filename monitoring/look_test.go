@@ -147,17 +147,7 @@ func lintLegend(p panel, of target, expr parser.Expr, all metrics) problems {
 func lintSteps(d dashboard, known []float64) problems {
 	var wrong problems
 	for _, p := range d.Panels {
-		all := []steps{p.FieldConfig.Defaults.Thresholds}
-		for _, override := range p.FieldConfig.Overrides {
-			for _, property := range override.Properties {
-				if property.ID == "thresholds" {
-					var of steps
-					_ = json.Unmarshal(property.Value, &of)
-					all = append(all, of)
-				}
-			}
-		}
-		for _, of := range all {
+		for _, of := range append([]steps{p.FieldConfig.Defaults.Thresholds}, overridden[steps](p, "thresholds")...) {
 			for _, step := range of.Steps {
 				if step.Value != nil && *step.Value != 0 && *step.Value != 1 && !slices.Contains(known, *step.Value) {
 					d.add(&wrong, p, "the threshold %g is not in thresholds of mixin/config.libsonnet", *step.Value)

@@ -224,10 +224,3 @@ func TestMutantIsOneRuleOfTheFile(t *testing.T) {
 	require.NoError(t, err)
 	require.YAMLEq(t, "{rule_files: [a], tests: [{name: of A}, {name: of B, expr: 'x{a=\"A\"}'}]}", string(tests))
 }
-
-// TestRuleTestsPass runs what is published as it is.
-func TestRuleTestsPass(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), promtool(t), append([]string{"test", "rules"}, glob(t, "tests/*.yaml")...)...)
-	output, err := cmd.CombinedOutput()
-	require.NoError(t, err, "%s", output)
-}
